@@ -1,0 +1,67 @@
+"""create_app(): the HTTP door, assembled in one place."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import anyio.to_thread
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from api import problems
+from api.logs import RequestLog
+from api.problems import BodyLimit
+from api.routes import adherence, exercises, health, identity, patients, programs, sessions
+from api.settings import Settings
+from models.database import POOL_SIZE, Database
+
+DESCRIPTION = """
+Home exercise in physical therapy: prescribe a program, log it from a phone, and see early, with reasons, who is
+stopping. Errors are problem documents (RFC 9457). Lists are paged with `limit` and `cursor`. POSTs that create
+take an `Idempotency-Key`; records with an `ETag` are replaced with `If-Match`.
+
+Clinical content is decision support and has not been signed off by a clinician.
+"""
+
+
+def create_app(settings: Settings, database: Database) -> FastAPI:
+    """The whole HTTP application on one database."""
+    app = FastAPIOffline(
+        docs_url="/docs",
+        redoc_url=None,
+        title="Followthrough",
+        description=DESCRIPTION,
+        version=version("followthrough"),
+        lifespan=_lifespan,
+        generate_unique_id_function=lambda route: route.name,
+        responses={422: {"model": problems.Problem, "description": "Invalid input"}},
+    )
+    app.state.database = database
+    app.state.clock = lambda: datetime.now(UTC)
+    problems.install(app)
+    # The log comes first: routes are tried in order, and it is asked most.
+    for router in (
+        sessions.kept,
+        sessions.router,
+        adherence.router,
+        programs.router,
+        patients.router,
+        exercises.router,
+        identity.router,
+        health.router,
+    ):
+        app.include_router(router)
+    problems.describe(app)
+    app.add_middleware(BodyLimit, limit=settings.body_limit)
+    app.add_middleware(RequestLog)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    # As many threads as connections, so that no thread ever waits for one.
+    anyio.to_thread.current_default_thread_limiter().total_tokens = POOL_SIZE
+    yield
+
+

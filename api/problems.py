@@ -1,0 +1,224 @@
+"""Refusals become problem responses (RFC 9457) here and nowhere else."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.logs import log
+from models import refusals
+
+STATUS: dict[type[refusals.Refusal], int] = {
+    refusals.NotSignedIn: 401,
+    refusals.InvalidGrant: 400,
+    refusals.WhichClinic: 400,
+    refusals.TooManyAttempts: 429,
+    refusals.NotAllowed: 403,
+    refusals.Unknown: 404,
+    refusals.Invalid: 422,
+    refusals.EmailTaken: 409,
+    refusals.WrongStatus: 409,
+    refusals.VersionMismatch: 412,
+    refusals.KeyReused: 422,
+    refusals.SessionRefused: 422,
+    refusals.FutureDated: 422,
+    refusals.BeforeProgram: 422,
+    refusals.AfterProgram: 422,
+    refusals.ProgramNotActive: 409,
+    refusals.WrongDate: 422,
+    refusals.UnknownLine: 422,
+    refusals.Conflict: 409,
+    refusals.UnknownProgram: 404,
+}
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(BaseModel):
+    """One input that was refused."""
+
+    pointer: str = Field(examples=["/entries/0/pain"])
+    detail: str = Field(examples=["Input should be less than or equal to 10"])
+
+
+class Problem(BaseModel):
+    """Why a request was refused (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["/problems/invalid"])
+    title: str = Field(examples=["Invalid input."])
+    status: int = Field(examples=[422])
+    code: str = Field(examples=["invalid"])
+    detail: str | None = None
+    errors: list[FieldError] = []
+    request_id: str | None = None
+
+
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    title: str,
+    *,
+    errors: Sequence[Mapping[str, Any]] = (),
+    headers: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> JSONResponse:
+    """A problem response."""
+    body: dict[str, Any] = {"type": f"/problems/{code}", "title": title, "status": status, "code": code}
+    if errors:
+        body["errors"] = list(errors)
+    body |= {"request_id": getattr(request.state, "request_id", None), **getattr(request.state, "more", {})}
+    return JSONResponse({**body, **(more or {})}, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every refusal, bad input and accident with a problem."""
+    app.add_exception_handler(refusals.Refusal, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(IntegrityError, _raced)
+    app.add_exception_handler(DataError, _not_storable)
+    app.add_exception_handler(OperationalError, _busy)
+    app.add_exception_handler(PoolTimeout, _busy)
+    app.add_exception_handler(Exception, _accident)
+
+
+async def _refused(request: Request, refusal: Exception) -> JSONResponse:
+    assert isinstance(refusal, refusals.Refusal)
+    headers: dict[str, str] = {}
+    more = dict(refusal.more)
+    if isinstance(refusal, refusals.NotSignedIn):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(refusal, refusals.TooManyAttempts):
+        now = request.app.state.clock()
+        headers["Retry-After"] = str(max(1, math.ceil((refusal.until - now).total_seconds())))
+    if request.url.path.endswith("/auth/token"):
+        # OAuth 2 clients read these two members (RFC 6749, 5.2).
+        more |= {"error": "invalid_grant", "error_description": str(refusal)}
+    errors = [{"pointer": refusal.field, "detail": str(refusal)}] if refusal.field else []
+    return problem(
+        request, STATUS[type(refusal)], refusal.code, str(refusal), errors=errors, headers=headers, more=more
+    )
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = []
+    for one in error.errors():
+        if one["type"] == "json_invalid":
+            return problem(request, 400, "malformed_json", "The body is not JSON.")
+        place, *path = one["loc"]
+        pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
+        errors.append({"in": place, "pointer": pointer, "detail": one["msg"]})
+    return problem(request, 422, "invalid", "Invalid input.", errors=errors)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    codes = {400: "bad_request", 404: "unknown", 405: "method_not_allowed", 413: "too_large", 428: "if_match_required"}
+    code = codes.get(error.status_code, "http_error")
+    title = {404: "No such page."}.get(error.status_code, str(error.detail))
+    return problem(request, error.status_code, code, title, headers=error.headers)
+
+
+async def _raced(request: Request, _error: Exception) -> JSONResponse:
+    return problem(
+        request, 409, "raced", "Someone else wrote this at the same moment; send the request again.", more=_RETRYABLE
+    )
+
+
+async def _not_storable(request: Request, _error: Exception) -> JSONResponse:
+    return problem(request, 422, "invalid", "The database cannot hold a value of this request.")
+
+
+async def _busy(request: Request, error: Exception) -> JSONResponse:
+    log.warning("database", extra={"error": type(error).__name__})
+    return problem(
+        request, 503, "busy", "The database is busy or away; try again.", headers={"Retry-After": "5"}, more=_RETRYABLE
+    )
+
+
+async def _accident(request: Request, error: Exception) -> JSONResponse:
+    log.error("accident", exc_info=error)
+    return problem(request, 500, "accident", "Something broke on our side; it has been logged under this request id.")
+
+
+_RETRYABLE = {"retryable": True}
+
+
+class BodyLimit:
+    """Refuses bodies over a limit, before they are read whole."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app = app
+        self.limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if declared.isdigit() and int(declared) > self.limit:
+            await self._refuse(scope, receive, send)
+            return
+        taken = 0
+
+        async def counting() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self.limit:
+                raise HTTPException(413, self._title)
+            return message
+
+        await self.app(scope, counting, send)
+
+    @property
+    def _title(self) -> str:
+        return f"The body is larger than {self.limit} bytes."
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = problem(Request(scope), 413, "too_large", self._title, more={"limit": self.limit})
+        await response(scope, receive, send)
+
+
+def describe(app: FastAPI) -> None:
+    """Say in the OpenAPI document who may call each operation and how it may be refused."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = plain()
+            for path, operations in document["paths"].items():
+                for operation in operations.values():
+                    _describe(path, operation)
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+
+def _describe(path: str, operation: dict[str, Any]) -> None:
+    answer = {
+        "description": "Problem",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    statuses = ["422"] if operation.get("parameters") or operation.get("requestBody") else []
+    if operation.get("security"):
+        statuses += ["401", "403"]
+    if "{" in path:
+        statuses.append("404")
+    if operation.get("requestBody"):
+        statuses += ["400", "409", "413"]
+    for status in statuses:
+        operation["responses"][status] = answer

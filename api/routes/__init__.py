@@ -1,0 +1,1 @@
+"""One module per noun; a route is: open, call, shape."""

@@ -1,0 +1,97 @@
+"""Signing in, staying signed in, and who is asking."""
+
+from datetime import date
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Response
+from pydantic import StringConstraints
+
+from api.schemas.identity import INVITATION_GRANT, MeOut, StaffIn, StaffOut, StaffPage, TokensOut
+from api.visit import AdminsVisit, AnybodysVisit, SignedInVisit, StaffVisit
+from models.operations import accounts, sign_ins
+from models.refusals import Invalid, Refusal
+
+router = APIRouter(prefix="/v1", tags=["identity"])
+
+Said = Annotated[str | None, StringConstraints(max_length=300), Form()]
+
+
+@router.post("/auth/token", summary="Exchange a password, an invitation code or a refresh token for tokens")
+def exchange_token(
+    visit: AnybodysVisit,
+    response: Response,
+    grant_type: Annotated[
+        Literal["password", "refresh_token", "urn:followthrough:grant-type:invitation"],
+        Form(description=f"Staff: password. Any: refresh_token. A patient's first time: {INVITATION_GRANT}."),
+    ],
+    username: Said = None,
+    password: Said = None,
+    clinic_id: Annotated[UUID | None, Form(description="Where an e-mail fits several clinics.")] = None,
+    refresh_token: Said = None,
+    code: Annotated[str | None, StringConstraints(max_length=40), Form(description="The invitation code.")] = None,
+    birth_date: Annotated[date | None, Form(description="Asked with the code where it is on record.")] = None,
+    device_name: Annotated[str | None, StringConstraints(max_length=100), Form()] = None,
+) -> TokensOut:
+    # Tokens must not end in a cache (RFC 6749, 5.1).
+    response.headers["Cache-Control"] = "no-store"
+    database, now, address = visit.database, visit.now, visit.address
+    outcome: sign_ins.Tokens | Refusal
+    if grant_type == "password":
+        email, secret = _needed(username, "username"), _needed(password, "password")
+        with database.reading() as tx:
+            found = sign_ins.candidates(tx, email, clinic_id, address=address, now=now)
+        chosen = sign_ins.choose(found, secret)
+        with database.writing() as tx:
+            outcome = sign_ins.sign_in(tx, chosen, email, address=address, now=now)
+    elif grant_type == "refresh_token":
+        presented = _needed(refresh_token, "refresh_token")
+        with database.writing() as tx:
+            outcome = sign_ins.refresh(tx, presented, now)
+    else:
+        with database.writing() as tx:
+            outcome = sign_ins.redeem(
+                tx, _needed(code, "code"), birth_date, device_name or "phone", address=address, now=now
+            )
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return TokensOut.of(outcome)
+
+
+@router.post("/auth/revoke", status_code=204, summary="Sign out: revoke the sign-in this token descends from")
+def revoke_token(visit: SignedInVisit) -> None:
+    with visit.writing() as (tx, caller):
+        sign_ins.sign_out(tx, caller, visit.now)
+
+
+@router.get("/me", summary="Who is asking")
+def get_me(visit: SignedInVisit) -> MeOut:
+    with visit.reading() as (_tx, caller):
+        return MeOut.model_validate(caller)
+
+
+@router.get("/staff", summary="The clinic's staff")
+def list_staff(visit: StaffVisit) -> StaffPage:
+    with visit.reading() as (tx, caller):
+        return StaffPage(items=[StaffOut.model_validate(account) for account in accounts.staff(tx, caller)])
+
+
+@router.post("/staff", status_code=201, summary="Add a member of staff")
+def create_staff(said: StaffIn, visit: AdminsVisit) -> StaffOut:
+    with visit.writing() as (tx, caller):
+        account = accounts.create_staff(
+            tx,
+            caller.clinic_id,
+            role=said.role,
+            name=said.name,
+            email=said.email,
+            password=said.password.get_secret_value(),
+            now=visit.now,
+        )
+        return StaffOut.model_validate(account)
+
+
+def _needed(value: str | None, name: str) -> str:
+    if not value or "\x00" in value:
+        raise Invalid(f"{name} is needed for this grant.", field=f"/{name}")
+    return value

@@ -1,0 +1,1 @@
+"""Words on the wire, one module per noun, and nothing else."""

@@ -1,0 +1,178 @@
+"""How a program is followed, and the worklist."""
+
+from datetime import date
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from api.schemas.words import Answer
+from models.adherence import RULE_VERSION, Standing
+from models.adherence.flags import FlagKind
+from models.adherence.rates import Rate, Rates
+from models.operations.adherence import Following
+from models.operations.worklist import Row
+
+
+class RateOut(Answer):
+    """A rate and the numbers it came from."""
+
+    value: float | None = Field(description="0-1; null where nothing was expected.", examples=[0.8])
+    numerator: float = Field(examples=[4.0])
+    denominator: float = Field(examples=[5.0])
+
+    @classmethod
+    def of(cls, rate: Rate) -> "RateOut":
+        return cls(
+            value=None if rate.value is None else round(rate.value, 4),
+            numerator=round(rate.numerator, 4),
+            denominator=round(rate.denominator, 4),
+        )
+
+
+class RatesOut(Answer):
+    """The three rates of one window, always together."""
+
+    first: date
+    last: date
+    frequency: RateOut = Field(description="Session days done ÷ expected.")
+    completeness: RateOut = Field(description="Items touched ÷ expected.")
+    dose: RateOut = Field(description="Mean share of the prescribed amount over the items touched.")
+    excluded_days: int = Field(description="Days paused or outside the program: in neither number.")
+
+    @classmethod
+    def of(cls, rates: Rates) -> "RatesOut":
+        return cls(
+            first=rates.first,
+            last=rates.last,
+            frequency=RateOut.of(rates.frequency),
+            completeness=RateOut.of(rates.completeness),
+            dose=RateOut.of(rates.dose),
+            excluded_days=rates.excluded_days,
+        )
+
+
+class ChangeOut(Answer):
+    """What the standing becomes, and when, if nothing more is heard."""
+
+    at: AwareDatetime
+    standing: Standing
+
+
+class SilenceOut(Answer):
+    """The silence since the last day with exercise."""
+
+    last_day: date
+    usual_share: float = Field(description="Share of the expected days this patient has been doing lately, 0-1.")
+    weekly_slots: float = Field(description="Session days expected a week.")
+    missed: int = Field(description="Expected sessions missed since.")
+    expected_missed: float = Field(description="Of those, how many this patient would have done by now.")
+    probability_stopped: float = Field(description="Given the silence and the patient's habit; never of relapse.")
+    sync_allowance_slots: int = Field(description="Slots granted because this patient's logs usually come late.")
+    watch_at: AwareDatetime | None
+    lapsed_at: AwareDatetime | None
+    stopped_at: AwareDatetime | None
+
+
+class AdherenceOut(Answer):
+    """How a program is being followed as of a moment, with the numbers behind it."""
+
+    program_id: UUID
+    as_of: AwareDatetime
+    rule_version: int
+    standing: Standing
+    changes_at: AwareDatetime | None = Field(description="When the standing changes if nothing more is heard.")
+    forecast: list[ChangeOut]
+    first_day: date | None
+    last_day: date | None
+    silence: SilenceOut | None = Field(description="Null before the first session.")
+    not_started_at: AwareDatetime | None = Field(description="When a program without a session counts as not started.")
+    rates: dict[str, RatesOut] = Field(description="Over 7, 14 and 28 days, and the whole program.")
+
+    @classmethod
+    def of(cls, known: Following) -> "AdherenceOut":
+        judged = known.assessment
+        silence = None
+        if judged.silence is not None and known.probability_stopped is not None:
+            heard = judged.silence
+            silence = SilenceOut(
+                last_day=heard.last_day,
+                usual_share=round(heard.habit, 4),
+                weekly_slots=round(heard.weekly_slots, 4),
+                missed=known.missed,
+                expected_missed=round(known.expected_missed, 2),
+                probability_stopped=round(known.probability_stopped, 4),
+                sync_allowance_slots=heard.allowance,
+                watch_at=heard.watch_at,
+                lapsed_at=heard.lapsed_at,
+                stopped_at=heard.stopped_at,
+            )
+        return cls(
+            program_id=known.program_id,
+            as_of=known.as_of,
+            rule_version=RULE_VERSION,
+            standing=judged.standing,
+            changes_at=judged.changes_at,
+            forecast=[ChangeOut(at=change.at, standing=change.standing) for change in judged.forecast],
+            first_day=known.first_day,
+            last_day=known.last_day,
+            silence=silence,
+            not_started_at=judged.waiting.opens_at if judged.waiting else None,
+            rates={name: RatesOut.of(rates) for name, rates in known.rates.items()},
+        )
+
+
+class ContactOut(Answer):
+    """How to reach a patient."""
+
+    phone: str | None
+    email: str | None
+
+
+class WorklistPatient(Answer):
+    """Whom a row is about."""
+
+    id: UUID
+    given_name: str
+    family_name: str
+    contact: ContactOut
+
+
+class WorklistRow(Answer):
+    """One reason to look at one patient."""
+
+    flag_id: UUID
+    kind: FlagKind
+    severity: str = Field(examples=["high"], description="info < low < medium < high < urgent < emergency")
+    opened_at: AwareDatetime
+    evidence: str = Field(
+        examples=["Usually 4 of 5 days a week; nothing since 9 Nov; 6 sessions missed that we would have expected."]
+    )
+    next_step: str = Field(description="A suggestion.")
+    rule_version: int
+    patient: WorklistPatient
+    program_id: UUID | None
+    program_title: str | None
+    therapist_id: UUID | None
+    therapist_name: str | None
+
+    @classmethod
+    def of(cls, row: Row) -> "WorklistRow":
+        plain = {name: getattr(row, name) for name in cls.model_fields if name not in {"severity", "patient"}}
+        return cls(
+            **plain,
+            severity=row.severity.word,
+            patient=WorklistPatient(
+                id=row.patient_id,
+                given_name=row.given_name,
+                family_name=row.family_name,
+                contact=ContactOut(phone=row.phone, email=row.email),
+            ),
+        )
+
+
+class Worklist(Answer):
+    """Who needs a therapist now, gravest first, then oldest."""
+
+    as_of: AwareDatetime
+    items: list[WorklistRow]
+    next: str | None = Field(description="Cursor of the next page.")

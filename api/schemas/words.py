@@ -1,0 +1,86 @@
+"""Words every schema uses: text without control characters, instants with an offset, bounded numbers.
+
+Numbers are strict: "5" is not 5 and true is not 1. Dates and instants are ISO 8601 text.
+"""
+
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_ZONES = available_timezones()
+
+
+def _printable(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+def _iso_text(value: Any) -> Any:
+    if isinstance(value, int | float):
+        raise ValueError("say it as ISO 8601 text")  # noqa: TRY004  (pydantic words ValueErrors)
+    return value
+
+
+def _in_our_time(moment: datetime) -> datetime:
+    if not _EARLIEST <= moment <= _LATEST:
+        raise ValueError("must lie between the years 2000 and 2100")
+    return moment
+
+
+def _in_living_memory(day: date) -> date:
+    if not date(1900, 1, 1) <= day <= date(2100, 1, 1):
+        raise ValueError("must lie between the years 1900 and 2100")
+    return day
+
+
+def _known_zone(name: str) -> str:
+    if name not in _ZONES:
+        raise ValueError("must be an IANA time zone, for example Europe/Berlin")
+    return name
+
+
+_Stripped = StringConstraints(strip_whitespace=True, min_length=1)
+Name = Annotated[str, _Stripped, Field(max_length=100), AfterValidator(_printable)]
+Line = Annotated[str, _Stripped, Field(max_length=200), AfterValidator(_printable)]
+Note = Annotated[str, _Stripped, Field(max_length=2000), AfterValidator(_printable)]
+Code = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_printable)]
+"""A word of an open vocabulary: newer apps may say more than we know."""
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+Email = Annotated[str, Field(pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$", max_length=254)]
+Phone = Annotated[str, Field(pattern=r"^[+0-9][0-9 ()./-]{2,29}$", examples=["+49 30 1234567"])]
+Zone = Annotated[str, Field(max_length=64, examples=["Europe/Berlin"]), AfterValidator(_known_zone)]
+Instant = Annotated[
+    AwareDatetime, BeforeValidator(_iso_text), AfterValidator(_in_our_time), Field(examples=["2026-03-04T07:30:00+01:00"])
+]
+Day = Annotated[date, BeforeValidator(_iso_text), AfterValidator(_in_living_memory), Field(examples=["2026-03-04"])]
+Score = Annotated[int, Field(strict=True, ge=0, le=10)]
+"""0-10, as patients are asked."""
+Flagged = Annotated[bool, Field(strict=True)]
+
+
+def whole(low: int, high: int) -> Any:
+    """The constraints of a whole number from `low` to `high`."""
+    return Field(strict=True, ge=low, le=high)
+
+
+def number(low: float, high: float) -> Any:
+    """The constraints of a number from `low` to `high`."""
+    return Field(strict=True, ge=low, le=high, allow_inf_nan=False)
+
+
+class Said(BaseModel):
+    """What comes in: nothing unknown, nothing changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answer(BaseModel):
+    """What goes out."""
+
+    model_config = ConfigDict(from_attributes=True)

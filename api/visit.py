@@ -1,0 +1,145 @@
+"""One request: who says they are calling, what they may be, when it came, and the database it came to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, HTTPException, Request, Response
+from fastapi.security import OAuth2PasswordBearer
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from models.database import Database
+from models.operations.callers import Caller, identify
+from models.operations.replies import earlier_resource, remember_resource
+from models.refusals import NotAllowed, NotSignedIn
+from models.tables import Role
+
+_bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", auto_error=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request that has not been believed yet: opening a transaction identifies the caller inside it."""
+
+    database: Database
+    credential: str | None
+    now: datetime
+    address: str
+    roles: frozenset[Role]
+    """Who may. Empty: anybody, signed in or not."""
+    request_line: str
+    key: str | None = None
+    """The Idempotency-Key."""
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[Session, Caller]]:
+        """A read-only transaction and the caller, who has one of the roles."""
+        with self.database.reading() as tx:
+            yield tx, self._caller(tx)
+
+    @contextmanager
+    def writing(self) -> Iterator[tuple[Session, Caller]]:
+        """A writing transaction and the caller, who has one of the roles."""
+        with self.database.writing() as tx:
+            yield tx, self._caller(tx)
+
+    def made_before(self, tx: Session, caller: Caller, said: BaseModel) -> UUID | None:
+        """What this very request, by its Idempotency-Key, already created."""
+        return earlier_resource(tx, caller, self.key, self._fingerprint(said))
+
+    def remember(self, tx: Session, caller: Caller, said: BaseModel, made: UUID) -> None:
+        """Keep what this request created, should it be repeated."""
+        remember_resource(tx, caller, self.key, self._fingerprint(said), made, now=self.now)
+
+    def _fingerprint(self, said: BaseModel) -> bytes:
+        return f"{self.request_line}\n{said.model_dump_json()}".encode()
+
+    def _caller(self, tx: Session) -> Caller:
+        caller = identify(tx, self.credential, self.now)
+        if caller.role not in self.roles:
+            raise NotAllowed(f"This is not for the role {caller.role}.")
+        return caller
+
+
+def credential_of(request: Request) -> str | None:
+    """The bearer token of a request, if it has one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" and token else None
+
+
+def visit_of(request: Request, credential: str | None, roles: frozenset[Role], key: str | None = None) -> Visit:
+    """The visit that a request is."""
+    state = request.app.state
+    return Visit(
+        database=state.database,
+        credential=credential,
+        now=state.clock(),
+        address=request.client.host if request.client else "",
+        roles=roles,
+        request_line=f"{request.method} {request.url.path}",
+        key=key,
+    )
+
+
+class By:
+    """The dependency that says who may: a route's signature is its access rule, and is what enforces it."""
+
+    def __init__(self, *roles: Role) -> None:
+        self.roles = frozenset(roles)
+
+    # async, and without I/O, so that it costs no thread.
+    async def __call__(
+        self,
+        request: Request,
+        credential: Annotated[str | None, Depends(_bearer)],
+        idempotency_key: Annotated[
+            str | None, Header(max_length=128, pattern=r"^[\x21-\x7e]+$", include_in_schema=False)
+        ] = None,
+    ) -> Visit:
+        if credential is None:
+            raise NotSignedIn("Sign in first: this needs a bearer token.")
+        return visit_of(request, credential, self.roles, idempotency_key)
+
+
+class ByAnybody:
+    """The dependency of the few routes that are for callers who have not signed in."""
+
+    roles: frozenset[Role] = frozenset()
+
+    async def __call__(self, request: Request) -> Visit:
+        return visit_of(request, None, self.roles)
+
+
+AnybodysVisit = Annotated[Visit, Depends(ByAnybody())]
+AdminsVisit = Annotated[Visit, Depends(By(Role.ADMIN))]
+StaffVisit = Annotated[Visit, Depends(By(Role.ADMIN, Role.THERAPIST))]
+PatientsVisit = Annotated[Visit, Depends(By(Role.PATIENT))]
+SignedInVisit = Annotated[Visit, Depends(By(Role.ADMIN, Role.THERAPIST, Role.PATIENT))]
+
+
+def etag(version: int) -> str:
+    """A strong ETag of a versioned record."""
+    return f'"v{version}"'
+
+
+def show_version(response: Response, version: int) -> None:
+    """Say which version is answered, for If-Match."""
+    response.headers["ETag"] = etag(version)
+
+
+async def _expected_version(
+    if_match: Annotated[str | None, Header(max_length=40, description="The ETag you read, as it was given.")] = None,
+) -> int:
+    if if_match is None:
+        raise HTTPException(428, "Say with If-Match which version you read; it is the ETag of the record.")
+    number = if_match.removeprefix('"v').removesuffix('"')
+    # Anything that is not one of our ETags matches no version.
+    return int(number) if number.isdecimal() and if_match == etag(int(number)) else -1
+
+
+ExpectedVersion = Annotated[int, Depends(_expected_version)]
+

@@ -1,0 +1,1 @@
+"""The house: what we know about home exercise, and what may happen to it."""

@@ -1,0 +1,220 @@
+"""The flags: what puts a program or a patient on the therapist's list, from when, and on what evidence.
+
+Every kind is one pure function from frozen values to at most one `Finding`. A finding is a promise: the
+instants at which it opens and rises may lie ahead, and hold if nothing more is heard.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from models.adherence.assessment import Assessment, Standing
+
+PAIN_HIGH = 6
+"""Pain during exercise, 0-10: above 5 is not acceptable under the pain-monitoring model (engine study, section 6)."""
+PAIN_SETTLED_SESSIONS = 2
+BARRIER_DAYS = 14
+
+
+class Severity(IntEnum):
+    """One ordered scale everywhere; amber is medium, red is high."""
+
+    INFO = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    URGENT = 4
+    EMERGENCY = 5
+
+    @property
+    def word(self) -> str:
+        """As it is said on the wire."""
+        return self.name.lower()
+
+
+class FlagKind(StrEnum):
+    """What a flag is about."""
+
+    RED_FLAG = "red_flag"
+    FALL = "fall"
+    PAIN_HIGH = "pain_high"
+    NOT_STARTED = "not_started"
+    SILENCE = "silence"
+    BARRIER = "barrier"
+    WITHDRAWN = "withdrawn"
+
+
+class Reason(StrEnum):
+    """Why a session was not done or a program was stopped (engine study, 1.3)."""
+
+    SYMPTOMS_WORSE = "symptoms_worse"
+    AFRAID_OF_HARM = "afraid_of_harm"
+    UNSURE_HOW = "unsure_how"
+    UNSURE_IF_CORRECT = "unsure_if_correct"
+    NOT_HELPING = "not_helping"
+    DONT_BELIEVE_NEEDED = "dont_believe_needed"
+    FEEL_BETTER = "feel_better"
+    NO_TIME = "no_time"
+    FORGOT = "forgot"
+    NO_SPACE_OR_EQUIPMENT = "no_space_or_equipment"
+    TRAVEL = "travel"
+    ILL = "ill"
+    FATIGUE = "fatigue"
+    LOW_MOOD = "low_mood"
+    NO_SUPPORT = "no_support"
+    TOO_MANY_EXERCISES = "too_many_exercises"
+    BORING = "boring"
+    APP_PROBLEM = "app_problem"
+    OTHER = "other"
+
+
+SAME_DAY_REASONS = frozenset({Reason.SYMPTOMS_WORSE, Reason.AFRAID_OF_HARM, Reason.NOT_HELPING})
+"""Hurt, afraid, no relief: the therapist hears of them the same day (clinical content S3-27)."""
+
+SELF_CLOSING = frozenset(
+    {FlagKind.SILENCE, FlagKind.NOT_STARTED, FlagKind.PAIN_HIGH, FlagKind.BARRIER, FlagKind.WITHDRAWN}
+)
+"""Kinds judged anew at every write; the others stay open until a therapist closes them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A flag that is open or will open."""
+
+    kind: FlagKind
+    severity: Severity
+    opens_at: datetime
+    rises_at: datetime | None = None
+    """When it turns into `rises_to`."""
+    rises_to: Severity | None = None
+    nudges_at: datetime | None = None
+    """When the patient, not the therapist, is reminded."""
+    expires_at: datetime | None = None
+    episode: str
+    """Findings of one kind and episode are one flag; a new episode is a new flag."""
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one session said, for the flags that listen to words and pain rather than to silence."""
+
+    session_id: str
+    day: date
+    performed_at: datetime
+    received_at: datetime
+    exercised: bool
+    pain_during: int | None
+    reason: str | None
+
+
+def silence(assessment: Assessment) -> Finding | None:
+    """`watch` reminds the patient, `lapsed` and `stopped` are the therapist's; any later session ends it."""
+    heard = assessment.silence
+    if heard is None or _is_over(assessment):
+        return None
+    lapsed, stopped, watch = (
+        _after_the_pause(assessment, moment) for moment in (heard.lapsed_at, heard.stopped_at, heard.watch_at)
+    )
+    if lapsed is None:
+        return None
+    return Finding(
+        kind=FlagKind.SILENCE,
+        severity=Severity.MEDIUM,
+        opens_at=lapsed,
+        rises_at=stopped,
+        rises_to=Severity.HIGH if stopped else None,
+        nudges_at=watch,
+        episode=heard.last_day.isoformat(),
+        evidence={
+            "last_day": heard.last_day.isoformat(),
+            "habit": round(heard.habit, 4),
+            "weekly_slots": round(heard.weekly_slots, 4),
+            "sync_allowance_slots": heard.allowance,
+            # Days after the last one, by whose end the 1st, 2nd, … expected session was missed.
+            "slots_after_days": [(day - heard.last_day).days for day in heard.slot_days],
+        },
+    )
+
+
+def not_started(assessment: Assessment, starts_on: date) -> Finding | None:
+    """No session by the fifth expected one or the seventh day (engine study, section 7)."""
+    waiting = assessment.waiting
+    if waiting is None or _is_over(assessment):
+        return None
+    opens_at = _after_the_pause(assessment, waiting.opens_at)
+    if opens_at is None:
+        return None
+    return Finding(
+        kind=FlagKind.NOT_STARTED,
+        severity=Severity.MEDIUM,
+        opens_at=opens_at,
+        episode=starts_on.isoformat(),
+        evidence={
+            "starts_on": starts_on.isoformat(),
+            "slots_after_days": [(day - starts_on).days + 1 for day in waiting.slot_days],
+        },
+    )
+
+
+def pain_high(reports: Sequence[Report]) -> Finding | None:
+    """Pain of 6 or more during exercise, until two later sessions in a row stay at 5 or less."""
+    settled = 0
+    for report in sorted(reports, key=_by_time, reverse=True):
+        if report.pain_during is None:
+            continue
+        if report.pain_during >= PAIN_HIGH:
+            return Finding(
+                kind=FlagKind.PAIN_HIGH,
+                severity=Severity.URGENT,
+                opens_at=report.received_at,
+                episode="",
+                evidence={"session_id": report.session_id, "day": report.day.isoformat(), "pain": report.pain_during},
+            )
+        settled += 1
+        if settled == PAIN_SETTLED_SESSIONS:
+            break
+    return None
+
+
+def barrier(reports: Sequence[Report]) -> Finding | None:
+    """The latest reason given for not exercising; red and the same day for hurt, afraid and no relief."""
+    told = max((report for report in reports if report.reason), key=_by_time, default=None)
+    if told is None:
+        return None
+    return Finding(
+        kind=FlagKind.BARRIER,
+        severity=Severity.HIGH if told.reason in SAME_DAY_REASONS else Severity.MEDIUM,
+        opens_at=told.received_at,
+        expires_at=told.received_at + timedelta(days=BARRIER_DAYS),
+        episode=told.session_id,
+        evidence={"session_id": told.session_id, "day": told.day.isoformat(), "reason": told.reason},
+    )
+
+
+def withdrawn(reason: str, on: date, now: datetime) -> Finding:
+    """The patient said they stopped; hurt, afraid and no relief are red."""
+    return Finding(
+        kind=FlagKind.WITHDRAWN,
+        severity=Severity.HIGH if reason in SAME_DAY_REASONS else Severity.MEDIUM,
+        opens_at=now,
+        episode=on.isoformat(),
+        evidence={"reason": reason, "day": on.isoformat()},
+    )
+
+
+def _after_the_pause(assessment: Assessment, moment: datetime | None) -> datetime | None:
+    """A program on pause is on nobody's list; what was due before comes back when the pause ends."""
+    if moment is None or assessment.standing is not Standing.PAUSED:
+        return moment
+    return max(moment, assessment.changes_at) if assessment.changes_at else None
+
+
+def _is_over(assessment: Assessment) -> bool:
+    return assessment.standing in {Standing.ENDED, Standing.WITHDRAWN}
+
+
+def _by_time(report: Report) -> tuple[datetime, str]:
+    return report.performed_at, report.session_id

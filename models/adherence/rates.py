@@ -1,0 +1,165 @@
+"""Implementation as three rates, always together: how often, how much of the list, how much of the dose.
+
+Frequency is session days done ÷ expected, completeness is items touched ÷ expected, dose is the mean
+share of the prescribed amount over the items touched. Exercise cannot be banked: done is capped at what was
+expected in each block of seven days counted back from the window's last day, and each item's dose at 100 %.
+(Definitions after the ABC taxonomy and the exercise-reporting literature: engine study, sections 1.1 and 4.)
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from models.adherence.plan import Line, Plan
+from models.adherence.schedule import UNIT, WEEK, Schedule, line_weight
+
+WINDOWS = (7, 14, 28)
+"""Days; the whole program is the fourth window."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One exercise of a session. An amount left out was done as prescribed."""
+
+    line_id: UUID
+    sets: int | None = None
+    reps: int | None = None
+    hold_seconds: int | None = None
+    minutes: float | None = None
+    """Minutes in all, over the session's sets or bouts."""
+    skipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bout:
+    """One session with exercise, on its local date."""
+
+    day: date
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A rate with the numbers it came from; both count session days or items."""
+
+    numerator: float
+    denominator: float
+
+    @property
+    def value(self) -> float | None:
+        """0-1, or None where nothing was expected."""
+        return min(1.0, self.numerator / self.denominator) if self.denominator else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """The three rates of one window, both days included."""
+
+    first: date
+    last: date
+    frequency: Rate
+    completeness: Rate
+    dose: Rate
+    """Numerator: summed shares of the prescribed amount; denominator: items touched."""
+    excluded_days: int
+    """Days of the window outside the program or paused: in neither numerator nor denominator."""
+
+
+def windows(plan: Plan, today: date, *, logged_today: bool) -> dict[str, tuple[date, date]]:
+    """The windows ending at `today`. An unfinished day is never a missed one: today counts once it is logged."""
+    last = today.toordinal() - (0 if logged_today else 1)
+    if plan.ends_on:
+        last = min(last, plan.ends_on.toordinal())
+    spans = {f"{days}_days": last - days + 1 for days in WINDOWS} | {"program": plan.starts_on.toordinal()}
+    return {name: (date.fromordinal(first), date.fromordinal(last)) for name, first in spans.items()}
+
+
+def rates(plan: Plan, bouts: Sequence[Bout], first: date, last: date) -> Rates:
+    """The three rates of `plan` from `first` to `last`, both included."""
+    schedule = Schedule(plan)
+    by_day: dict[int, list[Bout]] = {}
+    for bout in bouts:
+        if first <= bout.day <= last:
+            by_day.setdefault(bout.day.toordinal(), []).append(bout)
+    days_done = days_expected = items_done = items_expected = excluded = 0
+    dose_sum, touched = 0.0, 0
+    # Whole weeks back from the last day, so that "three a week" is judged over seven days wherever the window ends.
+    end = last.toordinal()
+    while end >= first.toordinal():
+        block = _Block()
+        for ordinal in range(max(first.toordinal(), end - WEEK + 1), end + 1):
+            excluded += block.add(schedule, ordinal, by_day.get(ordinal, ()))
+        days_expected += block.expected
+        days_done += min(block.done, block.expected)
+        items_expected += sum(block.line_expected.values())
+        items_done += sum(min(done, block.line_expected[line]) for line, done in block.line_done.items())
+        dose_sum += block.dose_sum
+        touched += block.touched
+        end -= WEEK
+    return Rates(
+        first=first,
+        last=last,
+        frequency=Rate(days_done / UNIT, days_expected / UNIT),
+        completeness=Rate(items_done / UNIT, items_expected / UNIT),
+        dose=Rate(dose_sum, float(touched)),
+        excluded_days=excluded,
+    )
+
+
+def dose_share(line: Line, entry: Entry) -> float:
+    """The share of the prescribed amount that was done: sets x reps x hold, or minutes; 0-1."""
+    if line.duration_minutes is not None:
+        if entry.minutes is not None:
+            return min(1.0, entry.minutes / (line.duration_minutes * (line.sets or 1)))
+        return _share(entry.sets, line.sets)
+    return min(
+        1.0,
+        _ratio(entry.sets, line.sets) * _ratio(entry.reps, line.reps) * _ratio(entry.hold_seconds, line.hold_seconds),
+    )
+
+
+class _Block:
+    """Up to seven days over which done is capped at expected. Days and items are in `UNIT`ths."""
+
+    def __init__(self) -> None:
+        self.expected = self.done = 0
+        self.line_expected: Counter[UUID] = Counter()
+        self.line_done: Counter[UUID] = Counter()
+        self.dose_sum, self.touched = 0.0, 0
+
+    def add(self, schedule: Schedule, ordinal: int, bouts: Sequence[Bout]) -> bool:
+        """Count one day in; True if it is excluded."""
+        stretch = schedule.stretch(ordinal)
+        if stretch is None or schedule.is_paused(ordinal):
+            return True
+        self.expected += stretch.weight(ordinal)
+        self.done += UNIT if bouts else 0
+        lines = {line.line_id: line for line in stretch.phase.lines}
+        for line in lines.values():
+            if not line.as_needed:
+                weight = line_weight(line, stretch.phase_start, ordinal)
+                self.line_expected[line.line_id] += weight * line.sessions_per_day
+        self._count_entries(lines, [entry for bout in bouts for entry in bout.entries])
+        return False
+
+    def _count_entries(self, lines: dict[UUID, Line], entries: Iterable[Entry]) -> None:
+        touches: Counter[UUID] = Counter()
+        for entry in entries:
+            line = lines.get(entry.line_id)
+            if line is None or line.as_needed or entry.skipped:
+                continue
+            touches[line.line_id] += 1
+            if touches[line.line_id] <= line.sessions_per_day:
+                self.line_done[line.line_id] += UNIT
+            self.dose_sum += dose_share(line, entry)
+            self.touched += 1
+
+
+def _ratio(done: float | None, prescribed: float | None) -> float:
+    return 1.0 if done is None or not prescribed else done / prescribed
+
+
+def _share(done: float | None, prescribed: float | None) -> float:
+    return min(1.0, _ratio(done, prescribed))

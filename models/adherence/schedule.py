@@ -1,0 +1,147 @@
+"""When exercise is expected: the weight of each local day.
+
+A day weighs 1 if a line is due on that definite day (weekdays, every n days). Other days share what
+the flexible lines ("n days a week") leave over: (n - D) / (7 - D), at least 0, with n the largest days
+per week among the flexible lines and D the definite days of that week. Paused days, rest days and days
+outside the program weigh 0. Weights are whole numbers of `UNIT`ths, so that sums are exact.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from models.adherence.plan import Line, Pause, Phase, Plan
+
+UNIT = 420
+"""A full day's weight: the least common multiple of 1..7, which every share of a week divides."""
+
+WEEK = 7
+
+
+def midnight_after(day: date, zone: ZoneInfo) -> datetime:
+    """The instant, in UTC, at which local `day` ends; where the clock skips midnight, the next day's first instant."""
+    return datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+
+
+def weekday(ordinal: int) -> int:
+    """Monday is 0; `ordinal` as in `date.toordinal`."""
+    return (ordinal + 6) % WEEK
+
+
+def line_weight(line: Line, phase_start: int, ordinal: int) -> int:
+    """How much of a day's sessions of `line` one day expects, in `UNIT`ths; the caller minds phases and pauses."""
+    if line.as_needed:
+        return 0
+    if line.weekdays:
+        return UNIT if weekday(ordinal) in line.weekdays else 0
+    if line.every_n_days:
+        return UNIT if (ordinal - phase_start) % line.every_n_days == 0 else 0
+    return UNIT * (line.days_per_week or 0) // WEEK
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Days on which one phase of one revision is in force. Days are ordinals, both included."""
+
+    first: int
+    last: int
+    phase: Phase
+    phase_start: int
+    """Day 1 of the phase, from which "every n days" counts, also after a revision."""
+    flexible: int
+    definite_weekdays: frozenset[int]
+    intervals: frozenset[int]
+
+    def weight(self, ordinal: int) -> int:
+        if self._is_definite(ordinal):
+            return UNIT
+        if not self.flexible:
+            return 0
+        if self.intervals:
+            monday = ordinal - weekday(ordinal)
+            definite = sum(self._is_definite(day) for day in range(monday, monday + WEEK))
+        else:
+            definite = len(self.definite_weekdays)
+        return max(0, self.flexible - definite) * UNIT // (WEEK - definite)
+
+    def _is_definite(self, ordinal: int) -> bool:
+        return weekday(ordinal) in self.definite_weekdays or any(
+            (ordinal - self.phase_start) % n == 0 for n in self.intervals
+        )
+
+
+class Schedule:
+    """A plan laid out on the calendar."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.first = plan.starts_on.toordinal()
+        self.last = plan.ends_on.toordinal() if plan.ends_on else date.max.toordinal()
+        self.stretches = tuple(_stretches(plan, self.last))
+        self._starts = [stretch.first for stretch in self.stretches]
+        self._pauses = _merged(plan.pauses)
+        self._pause_starts = [first for first, _ in self._pauses]
+
+    def weight(self, ordinal: int) -> int:
+        """What is expected on a day, in `UNIT`ths of a session day."""
+        if self.is_paused(ordinal) or (stretch := self.stretch(ordinal)) is None:
+            return 0
+        return stretch.weight(ordinal)
+
+    def stretch(self, ordinal: int) -> Stretch | None:
+        """The phase in force on a day, if any."""
+        found = bisect_right(self._starts, ordinal) - 1
+        if found < 0 or ordinal > self.stretches[found].last:
+            return None
+        return self.stretches[found]
+
+    def is_paused(self, ordinal: int) -> bool:
+        found = bisect_right(self._pause_starts, ordinal) - 1
+        return found >= 0 and ordinal <= self._pauses[found][1]
+
+    def pauses(self) -> list[tuple[int, int]]:
+        """Paused days as merged (first, last) ordinals, in order."""
+        return self._pauses
+
+
+def _stretches(plan: Plan, last: int) -> Iterable[Stretch]:
+    # Of two revisions that take effect on the same day the later number counts, the other never reigns.
+    revisions = sorted(plan.revisions, key=lambda revision: (revision.effective_on, revision.number))
+    start = plan.starts_on.toordinal()
+    for revision, after in zip(revisions, [*revisions[1:], None], strict=True):
+        reign_first = max(start, revision.effective_on.toordinal())
+        reign_last = last if after is None else min(last, after.effective_on.toordinal() - 1)
+        for phase in sorted(revision.phases, key=lambda phase: phase.from_day):
+            phase_start = start + phase.from_day - 1
+            first = max(reign_first, phase_start)
+            end = reign_last if phase.to_day is None else min(reign_last, start + phase.to_day - 1)
+            if first <= end:
+                yield _stretch(phase, first, end, phase_start)
+
+
+def _stretch(phase: Phase, first: int, last: int, phase_start: int) -> Stretch:
+    expected = [line for line in phase.lines if not line.as_needed]
+    return Stretch(
+        first=first,
+        last=last,
+        phase=phase,
+        phase_start=phase_start,
+        flexible=max((line.days_per_week or 0 for line in expected), default=0),
+        definite_weekdays=frozenset(day for line in expected for day in line.weekdays),
+        intervals=frozenset(line.every_n_days for line in expected if line.every_n_days),
+    )
+
+
+def _merged(pauses: Iterable[Pause]) -> list[tuple[int, int]]:
+    spans = sorted(
+        (pause.from_on.toordinal(), pause.to_on.toordinal() if pause.to_on else date.max.toordinal())
+        for pause in pauses
+    )
+    merged: list[tuple[int, int]] = []
+    for first, last in spans:
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+        elif first <= last:
+            merged.append((first, last))
+    return merged

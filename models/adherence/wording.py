@@ -1,0 +1,127 @@
+"""Evidence in plain words: one sentence per flag, true at the moment it is read."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from models.adherence.flags import FlagKind
+
+_REASONS = {
+    "symptoms_worse": "it made the symptoms worse",
+    "afraid_of_harm": "afraid of doing harm",
+    "unsure_how": "unsure how to do it",
+    "unsure_if_correct": "unsure of doing it right",
+    "not_helping": "it is not helping",
+    "dont_believe_needed": "does not think it is needed",
+    "feel_better": "feels better",
+    "no_time": "no time",
+    "forgot": "forgot",
+    "no_space_or_equipment": "no space or equipment",
+    "travel": "travelling",
+    "ill": "ill",
+    "fatigue": "too tired",
+    "low_mood": "low mood",
+    "no_support": "no support",
+    "too_many_exercises": "too many exercises",
+    "boring": "finds it boring",
+    "app_problem": "trouble with the app",
+}
+
+
+def sentence(kind: FlagKind, evidence: Mapping[str, Any], today: date) -> str:
+    """Why this flag is on the list, as of the patient's local `today`; `evidence` as the finding stored it."""
+    if "answers" in evidence:
+        return _told(evidence, today)
+    return _SENTENCES[kind](evidence, today)
+
+
+def next_step(kind: FlagKind, evidence: Mapping[str, Any]) -> str:
+    """What a therapist would usually do next; a suggestion."""
+    if kind in {FlagKind.BARRIER, FlagKind.WITHDRAWN}:
+        return _STEPS_BY_REASON.get(evidence.get("reason"), "Ask what would make it easier.")
+    return _NEXT_STEPS[kind]
+
+
+def missed_slots(evidence: Mapping[str, Any], since: date, today: date) -> int:
+    """Expected sessions whose day had fully passed, since `since`, when `today` began."""
+    return bisect_left(evidence["slots_after_days"], (today - since).days)
+
+
+def why(reason: str) -> str:
+    """A reason code in words; what a newer app sent reads as "other"."""
+    return _REASONS.get(reason, "other")
+
+
+def _silence(evidence: Mapping[str, Any], today: date) -> str:
+    last = date.fromisoformat(evidence["last_day"])
+    missed = missed_slots(evidence, last, today)
+    more = "more than " if missed and missed == len(evidence["slots_after_days"]) else ""
+    weekly, habit = evidence["weekly_slots"], evidence["habit"]
+    usual = f"Usually {_count(weekly * habit)} of {_count(weekly)} days a week" if weekly else "Exercised before"
+    expected = round(missed * habit)
+    if not expected:
+        return f"{usual}; nothing since {_day(last)}, {(today - last).days} days ago."
+    were = "session" if expected == 1 else "sessions"
+    return f"{usual}; nothing since {_day(last)}; {more}{expected} {were} missed that we would have expected."
+
+
+def _not_started(evidence: Mapping[str, Any], today: date) -> str:
+    starts = date.fromisoformat(evidence["starts_on"])
+    return f"Was to start on {_day(starts)}, {(today - starts).days} days ago; no session yet."
+
+
+def _pain_high(evidence: Mapping[str, Any], _today: date) -> str:
+    return f"Pain {evidence['pain']} of 10 during exercise on {_day(date.fromisoformat(evidence['day']))}."
+
+
+def _barrier(evidence: Mapping[str, Any], _today: date) -> str:
+    return f"Did not exercise on {_day(date.fromisoformat(evidence['day']))}: {why(evidence['reason'])}."
+
+
+def _withdrawn(evidence: Mapping[str, Any], _today: date) -> str:
+    return f"Stopped the program on {_day(date.fromisoformat(evidence['day']))}: {why(evidence['reason'])}."
+
+
+def _told(evidence: Mapping[str, Any], _today: date) -> str:
+    latest = evidence["answers"][-1]
+    return f"Answered on {_day(date.fromisoformat(latest['day']))}: {'; '.join(latest['said'])}."
+
+
+_SENTENCES: dict[FlagKind, Callable[[Mapping[str, Any], date], str]] = {
+    FlagKind.SILENCE: _silence,
+    FlagKind.NOT_STARTED: _not_started,
+    FlagKind.PAIN_HIGH: _pain_high,
+    FlagKind.BARRIER: _barrier,
+    FlagKind.WITHDRAWN: _withdrawn,
+}
+
+_NEXT_STEPS = {
+    FlagKind.SILENCE: "Call: ask what got in the way, and offer a shorter plan to restart.",
+    FlagKind.NOT_STARTED: "Call: check that the app works and the first exercises are clear.",
+    FlagKind.PAIN_HIGH: "Call today: offer an easier exercise or a smaller dose.",
+    FlagKind.RED_FLAG: "Make sure the patient is being seen now.",
+    FlagKind.FALL: "Review falls risk; put balance exercises back to supported.",
+}
+
+_STEPS_BY_REASON: dict[str | None, str] = {
+    "symptoms_worse": "Call today: find the exercise that hurts and ease it.",
+    "afraid_of_harm": "Call today: explain what is safe and show it again.",
+    "not_helping": "Call today: review the goal and the mix of exercises.",
+    "unsure_how": "Show the exercise again.",
+    "unsure_if_correct": "Watch the exercise together.",
+    "feel_better": "Explain that backs relapse when strength is dropped; offer a maintenance plan.",
+    "travel": "Offer a pause until they are back.",
+    "ill": "Offer a pause until they are well.",
+    "too_many_exercises": "Shorten the plan to two to four exercises.",
+}
+
+
+def _count(days: float) -> str:
+    """Whole days as people say them; a share below one day is said as such."""
+    whole = round(days)
+    return str(whole) if whole else "less than 1"
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%b}"

@@ -1,0 +1,105 @@
+"""Opening the database: one engine, two ways in."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, sessionmaker
+
+from models.tables.base import Base
+
+POOL_SIZE = 12
+"""Connections a process holds at most; as many as there are worker threads, so that no thread waits for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """`with database.writing() as tx:` is one transaction: it commits at the end of the block, or rolls back
+    if the block raises.
+    """
+
+    reading: Callable[[], AbstractContextManager[Session]]
+    """A transaction that may not write; the database itself refuses."""
+
+    writing: Callable[[], AbstractContextManager[Session]]
+
+
+def open_database(url: str, **engine_options: Any) -> tuple[Engine, Database]:
+    """Open `url` (SQLite or PostgreSQL); nothing is connected yet."""
+    kind = make_url(url).get_backend_name()
+    if kind == "sqlite":
+        if make_url(url).database in {None, "", ":memory:"}:
+            raise ValueError("DATABASE_URL: name a file, for example sqlite:///followthrough.db.")
+        engine = create_engine(
+            url, module=sqlite_module(), pool_size=POOL_SIZE, max_overflow=0, **engine_options
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    elif kind == "postgresql":
+        engine = create_engine(
+            make_url(url).set(drivername="postgresql+psycopg"),
+            pool_size=POOL_SIZE,
+            max_overflow=0,
+            connect_args={"options": "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=10000"},
+            **engine_options,
+        )
+    else:
+        raise ValueError(f"DATABASE_URL: {kind} is not supported; use sqlite or postgresql.")
+    readers = engine.execution_options(readonly=True, postgresql_readonly=True)
+    writing = sessionmaker(engine, expire_on_commit=False).begin
+    return engine, Database(
+        reading=sessionmaker(readers, expire_on_commit=False, autoflush=False).begin,
+        writing=_one_at_a_time(writing) if kind == "sqlite" else writing,
+    )
+
+
+def insert_for(tx: Session, table: type[Base]) -> Any:
+    """An INSERT that knows ON CONFLICT, in the words of the database at hand."""
+    words = postgresql if tx.get_bind().dialect.name == "postgresql" else sqlite
+    return words.insert(table.__table__)
+
+
+def sqlite_module() -> ModuleType:
+    """The SQLite to run on: the bundled one where there is a wheel, since versions before 3.51.3 can corrupt a
+    database when two connections write and checkpoint at once.
+    """
+    try:
+        import pysqlite3.dbapi2 as module  # noqa: PLC0415  (a wheel for some machines only)
+    except ImportError:
+        import sqlite3 as module  # noqa: PLC0415
+    return module
+
+
+def _one_at_a_time(
+    writing: Callable[[], AbstractContextManager[Session]],
+) -> Callable[[], AbstractContextManager[Session]]:
+    # SQLite has one writer; its busy handler sleeps and retries, which is unfair. Our threads queue instead.
+    turn = Lock()
+
+    @contextmanager
+    def in_turn() -> Iterator[Session]:
+        with turn, writing() as tx:
+            yield tx
+
+    return in_turn
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, in _begin_sqlite
+    # FULL: an acknowledged log survives a power cut.
+    connection.executescript(
+        "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 10000;"
+    )
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes the write lock as it begins. Taken later, at the first write, the lock is refused at once
+    # if anyone wrote in between: SQLite will not wait for a lock in the middle of a transaction.
+    readonly = connection.get_execution_options().get("readonly", False)
+    connection.exec_driver_sql(f"pragma query_only = {'on' if readonly else 'off'}")
+    connection.exec_driver_sql("begin" if readonly else "begin immediate")

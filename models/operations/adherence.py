@@ -1,0 +1,122 @@
+"""Reading how a program is followed, now or as it was known at a past moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
+
+from models.adherence import Assessment, assess
+from models.adherence.rates import Bout, Entry, Rates, rates, windows
+from models.adherence.silence import DEFAULT_RULE, probability_stopped
+from models.adherence.wording import missed_slots
+from models.operations.callers import Caller
+from models.operations.programs import course
+from models.operations.standings import history_of
+from models.refusals import WrongStatus
+from models.tables import DoneShare, ProgramStatus, SessionEntry, SessionLog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """How a program is being followed as of a moment, with the numbers behind it."""
+
+    program_id: UUID
+    as_of: datetime
+    today: date
+    """The patient's date at that moment."""
+    assessment: Assessment
+    missed: int
+    """Expected sessions missed since the last one."""
+    expected_missed: float
+    """Of those, how many this patient would have done: missed x habit."""
+    probability_stopped: float | None
+    rates: dict[str, Rates]
+    first_day: date | None
+    last_day: date | None
+
+
+def following(
+    tx: Session, caller: Caller, program_id: UUID, *, as_of: datetime | None, now: datetime
+) -> Following:
+    """Judge a program as of `as_of` (now if None), from what was known then."""
+    moment = min(as_of or now, now)
+    known = course(tx, caller, program_id)
+    if known.program.status is ProgramStatus.DRAFT:
+        raise WrongStatus("The program is a draft; nothing is expected yet.")
+    plan = known.plan(moment)
+    history = history_of(tx, caller.clinic_id, known, moment)
+    judged = assess(
+        plan, history.done, moment, contacts=history.contacts, withdrawn=known.withdrawn and plan.ends_on is not None
+    )
+    bouts = _bouts(tx, caller.clinic_id, known.program.patient_id, program_id, moment)
+    today = known.local_today(moment)
+    logged_today = any(bout.day == today for bout in bouts)
+    heard = judged.silence
+    missed = 0
+    if heard is not None:
+        evidence = {"slots_after_days": [(day - heard.last_day).days for day in heard.slot_days]}
+        missed = missed_slots(evidence, heard.last_day, today)
+    return Following(
+        program_id=program_id,
+        as_of=moment,
+        today=today,
+        assessment=judged,
+        missed=missed,
+        expected_missed=missed * heard.habit if heard else 0.0,
+        probability_stopped=probability_stopped(missed, heard.prior, DEFAULT_RULE) if heard else None,
+        rates={
+            name: rates(plan, bouts, first, last)
+            for name, (first, last) in windows(plan, today, logged_today=logged_today).items()
+        },
+        first_day=min((bout.day for bout in bouts), default=None),
+        last_day=max((bout.day for bout in bouts), default=None),
+    )
+
+
+def _bouts(
+    tx: Session, clinic_id: UUID, patient_id: UUID, program_id: UUID, as_of: datetime
+) -> Sequence[Bout]:
+    """The sessions with exercise and their entries, in one statement."""
+    rows = tx.execute(
+        select(
+            SessionLog.id,
+            SessionLog.local_date,
+            SessionEntry.line_id,
+            SessionEntry.sets,
+            SessionEntry.reps,
+            SessionEntry.hold_seconds,
+            SessionEntry.minutes,
+            SessionEntry.skipped,
+        )
+        .join(
+            SessionEntry,
+            and_(
+                SessionEntry.clinic_id == SessionLog.clinic_id,
+                SessionEntry.patient_id == SessionLog.patient_id,
+                SessionEntry.session_id == SessionLog.id,
+            ),
+            isouter=True,
+        )
+        .where(
+            SessionLog.clinic_id == clinic_id,
+            SessionLog.patient_id == patient_id,
+            SessionLog.program_id == program_id,
+            SessionLog.deleted_at.is_(None),
+            SessionLog.received_at <= as_of,
+            SessionLog.done != DoneShare.NONE,
+        )
+        .order_by(SessionLog.local_date, SessionLog.id)
+    )
+    days: dict[UUID, date] = {}
+    entries: dict[UUID, list[Entry]] = {}
+    for session_id, day, line_id, sets, reps, hold, minutes, skipped in rows:
+        days[session_id] = day
+        held = entries.setdefault(session_id, [])
+        if line_id is not None:
+            held.append(
+                Entry(line_id=line_id, sets=sets, reps=reps, hold_seconds=hold, minutes=minutes, skipped=skipped)
+            )
+    return [Bout(day, tuple(entries[session_id])) for session_id, day in days.items()]

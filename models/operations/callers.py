@@ -1,0 +1,68 @@
+"""Who is asking."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
+
+from models.operations.credentials import read_token
+from models.refusals import NotSignedIn
+from models.tables import Account, Device, Patient, Role, SignIn, Token, TokenKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Someone identified, for operations to decide what they may see and do."""
+
+    clinic_id: UUID
+    account_id: UUID
+    role: Role
+    name: str
+    sign_in_id: UUID | None = None
+    patient_id: UUID | None = None
+    """Set for patients, who see nothing but their own record."""
+    device_id: UUID | None = None
+
+
+def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
+    """The holder of a valid access token."""
+    token = read_token(credential)
+    if token is None:
+        raise NotSignedIn("Sign in first: this needs a bearer token.")
+    row = tx.execute(
+        select(Account.id, Account.role, Account.name, SignIn.id, SignIn.device_id, Patient.id)
+        .select_from(Token)
+        .join(SignIn, and_(SignIn.clinic_id == Token.clinic_id, SignIn.id == Token.sign_in_id))
+        .join(Account, and_(Account.clinic_id == SignIn.clinic_id, Account.id == SignIn.account_id))
+        .join(
+            Patient,
+            and_(
+                Patient.clinic_id == Account.clinic_id, Patient.account_id == Account.id, Patient.deleted_at.is_(None)
+            ),
+            isouter=True,
+        )
+        .join(Device, and_(Device.clinic_id == SignIn.clinic_id, Device.id == SignIn.device_id), isouter=True)
+        .where(
+            Token.clinic_id == token.clinic_id,
+            Token.hash == token.hash,
+            Token.kind == TokenKind.ACCESS,
+            Token.expires_at > now,
+            SignIn.revoked_at.is_(None),
+            Account.disabled_at.is_(None),
+            Device.revoked_at.is_(None),
+        )
+    ).one_or_none()
+    if row is None or (row[1] is Role.PATIENT and row[5] is None):
+        raise NotSignedIn("The token is unknown, expired or revoked; sign in again.")
+    account_id, role, name, sign_in_id, device_id, patient_id = row
+    return Caller(
+        clinic_id=token.clinic_id,
+        account_id=account_id,
+        role=role,
+        name=name,
+        sign_in_id=sign_in_id,
+        patient_id=patient_id,
+        device_id=device_id,
+    )

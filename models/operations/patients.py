@@ -1,0 +1,211 @@
+"""Patients: who may see them, what is known of them, how they are screened and invited."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, or_, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from models.operations.accounts import check_time_zone
+from models.operations.callers import Caller
+from models.operations.credentials import code_hash, new_code
+from models.operations.ids import new_id
+from models.refusals import Invalid, Unknown, VersionMismatch
+from models.safety.red_flags import RED_FLAGS
+from models.tables import Account, Clinic, Invitation, InvitationCode, Patient, Role, Screening
+
+INVITATION_LASTS = timedelta(hours=72)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientDraft:
+    """What staff say of a patient."""
+
+    given_name: str
+    family_name: str
+    birth_date: date | None = None
+    email: str | None = None
+    phone: str | None = None
+    time_zone: str | None = None
+    """IANA name; None takes the clinic's."""
+    language: str = "en"
+    therapist_id: UUID | None = None
+    equipment: Sequence[str] = ()
+    minutes_available: int | None = None
+    falls_risk: bool | None = None
+    can_get_up_from_floor: bool | None = None
+    preferences: Mapping[str, Any] = field(default_factory=dict)
+
+
+def visible_patients(caller: Caller) -> Select[tuple[Patient]]:
+    """Every read of patients starts here: staff see their clinic, a patient sees themselves."""
+    seen = select(Patient).where(Patient.clinic_id == caller.clinic_id, Patient.deleted_at.is_(None))
+    return seen.where(Patient.id == caller.patient_id) if caller.role is Role.PATIENT else seen
+
+
+def patient(tx: Session, caller: Caller, patient_id: UUID, *, lock: bool = False) -> Patient:
+    """One patient in the caller's sight."""
+    stmt = visible_patients(caller).where(Patient.id == patient_id)
+    found = tx.scalars(stmt.with_for_update() if lock else stmt).one_or_none()
+    if found is None:
+        raise Unknown(f"No patient {patient_id}.")
+    return found
+
+
+def patients(
+    tx: Session, caller: Caller, *, name: str | None, after: tuple[str, str, UUID] | None, limit: int
+) -> Sequence[Patient]:
+    """A page of patients by family name; `name` matches the beginning of either name."""
+    stmt = visible_patients(caller)
+    if name:
+        stmt = stmt.where(
+            or_(
+                Patient.family_name.istartswith(name, autoescape=True),
+                Patient.given_name.istartswith(name, autoescape=True),
+            )
+        )
+    place = tuple_(Patient.family_name, Patient.given_name, Patient.id)
+    if after is not None:
+        stmt = stmt.where(place > after)
+    return tx.scalars(stmt.order_by(Patient.family_name, Patient.given_name, Patient.id).limit(limit)).all()
+
+
+def create_patient(tx: Session, caller: Caller, draft: PatientDraft, *, now: datetime) -> Patient:
+    """A new patient of the caller's clinic; their therapist is the caller unless another is named."""
+    therapist_id = draft.therapist_id or (caller.account_id if caller.role is Role.THERAPIST else None)
+    zone = draft.time_zone or tx.scalars(select(Clinic.time_zone).where(Clinic.id == caller.clinic_id)).one()
+    created = Patient(
+        clinic_id=caller.clinic_id,
+        id=new_id(now),
+        given_name=draft.given_name,
+        family_name=draft.family_name,
+        birth_date=_past(draft.birth_date, now),
+        email=draft.email,
+        phone=draft.phone,
+        time_zone=check_time_zone(zone),
+        language=draft.language,
+        therapist_id=_therapist(tx, caller, therapist_id),
+        equipment=list(draft.equipment),
+        minutes_available=draft.minutes_available,
+        falls_risk=draft.falls_risk,
+        can_get_up_from_floor=draft.can_get_up_from_floor,
+        preferences=dict(draft.preferences),
+        created_at=now,
+    )
+    tx.add(created)
+    tx.flush()  # what is created for the patient next needs the row
+    return created
+
+
+def amend_patient(
+    tx: Session, caller: Caller, patient_id: UUID, draft: PatientDraft, *, version: int, now: datetime
+) -> Patient:
+    """Replace what is known of a patient, if nobody changed it since `version`."""
+    known = patient(tx, caller, patient_id, lock=True)
+    if known.version != version:
+        raise VersionMismatch("Someone changed this patient meanwhile; read it again.")
+    _past(draft.birth_date, now)
+    zone = check_time_zone(draft.time_zone or known.time_zone)
+    for column in fields(draft):
+        setattr(known, column.name, getattr(draft, column.name))
+    known.time_zone = zone
+    known.therapist_id = _therapist(tx, caller, draft.therapist_id)
+    known.equipment, known.preferences = list(draft.equipment), dict(draft.preferences)
+    known.version += 1
+    return known
+
+
+def record_screening(
+    tx: Session, caller: Caller, patient_id: UUID, answers: Mapping[str, bool], note: str | None, *, now: datetime
+) -> Screening:
+    """Record the red-flag answers given; questions left out were not asked."""
+    unknown = [question for question in answers if question not in RED_FLAGS]
+    if unknown:
+        raise Invalid(f"No red-flag question {unknown[0]}.", field=f"/answers/{unknown[0]}")
+    screening = Screening(
+        clinic_id=caller.clinic_id,
+        id=new_id(now),
+        patient_id=patient(tx, caller, patient_id).id,
+        screened_by=caller.account_id,
+        screened_at=now,
+        answers=dict(answers),
+        note=note,
+    )
+    tx.add(screening)
+    tx.flush()  # so that its foreign keys are checked here
+    return screening
+
+
+def screenings(tx: Session, caller: Caller, patient_id: UUID) -> Sequence[Screening]:
+    """A patient's screenings, latest first."""
+    known = patient(tx, caller, patient_id)
+    return tx.scalars(
+        select(Screening)
+        .where(Screening.clinic_id == known.clinic_id, Screening.patient_id == known.id)
+        .order_by(Screening.screened_at.desc(), Screening.id)
+        .limit(100)
+    ).all()
+
+
+def screening(tx: Session, caller: Caller, screening_id: UUID) -> Screening:
+    """One screening in the caller's clinic."""
+    found = tx.get(Screening, {"clinic_id": caller.clinic_id, "id": screening_id})
+    if found is None:
+        raise Unknown(f"No screening {screening_id}.")
+    return found
+
+
+def invite(tx: Session, caller: Caller, patient_id: UUID, *, now: datetime) -> tuple[Invitation, str]:
+    """A fresh invitation and its code, which is not kept. Earlier open invitations stop working."""
+    invited = patient(tx, caller, patient_id, lock=True)
+    tx.execute(
+        update(Invitation)
+        .where(
+            Invitation.clinic_id == caller.clinic_id,
+            Invitation.patient_id == invited.id,
+            Invitation.ended_at.is_(None),
+        )
+        .values(ended_at=now, ended_because="replaced")
+    )
+    code = new_code()
+    invitation = Invitation(
+        clinic_id=caller.clinic_id,
+        id=new_id(now),
+        patient_id=invited.id,
+        invited_by=caller.account_id,
+        code_hash=code_hash(code),
+        created_at=now,
+        expires_at=now + INVITATION_LASTS,
+    )
+    tx.add_all(
+        [
+            invitation,
+            InvitationCode(
+                code_hash=invitation.code_hash, clinic_id=invitation.clinic_id, invitation_id=invitation.id
+            ),
+        ]
+    )
+    return invitation, code
+
+
+def _therapist(tx: Session, caller: Caller, therapist_id: UUID | None) -> UUID | None:
+    """Who is responsible: a member of the clinic's staff."""
+    if therapist_id is None or therapist_id == caller.account_id:
+        return therapist_id
+    found = tx.scalars(
+        select(Account.id).where(
+            Account.clinic_id == caller.clinic_id, Account.id == therapist_id, Account.role != Role.PATIENT
+        )
+    ).one_or_none()
+    if found is None:
+        raise Unknown(f"No therapist {therapist_id}.", field="/therapist_id")
+    return found
+
+
+def _past(birth_date: date | None, now: datetime) -> date | None:
+    if birth_date is not None and birth_date > now.date():
+        raise Invalid("A birth date lies in the past.", field="/birth_date")
+    return birth_date

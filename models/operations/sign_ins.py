@@ -1,0 +1,268 @@
+"""Signing in and staying signed in: password, invitation code, refresh.
+
+A refusal that must leave a trace (a counted failure, a revoked family) is returned, not raised, so that the
+transaction it is recorded in commits; the door raises it afterwards.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import and_, delete, select, update
+from sqlalchemy.orm import Session
+
+from models.operations.callers import Caller
+from models.operations.credentials import HeldToken, code_hash, fits, new_token, read_token
+from models.operations.ids import new_id
+from models.operations.throttles import count_failure, refuse_if_spent, throttle_keys
+from models.refusals import InvalidGrant, Refusal, WhichClinic
+from models.tables import (
+    Account,
+    Clinic,
+    Device,
+    Invitation,
+    InvitationCode,
+    Login,
+    Patient,
+    Role,
+    SignIn,
+    Token,
+    TokenKind,
+)
+
+ACCESS_LASTS = timedelta(minutes=15)
+STAFF_REFRESH_LASTS = timedelta(days=7)
+PATIENT_REFRESH_LASTS = timedelta(days=180)
+"""A phone may lie in a drawer over a holiday without being locked out."""
+GRACE = timedelta(seconds=60)
+"""A refresh repeated this soon is a lost answer, not a theft: it gets the same successor."""
+INVITATION_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a successful sign-in or refresh hands out."""
+
+    access: str
+    refresh: str
+    access_lasts: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An account an e-mail might belong to, before the password was checked."""
+
+    clinic_id: UUID
+    clinic_name: str
+    account_id: UUID
+    password_hash: str | None
+
+
+def email_key(email: str) -> str:
+    """How an address is looked up."""
+    return email.strip().casefold()
+
+
+def candidates(tx: Session, email: str, clinic_id: UUID | None, *, address: str, now: datetime) -> list[Candidate]:
+    """Accounts that `email` may sign in to; refuses when the failures allowed are spent."""
+    refuse_if_spent(tx, throttle_keys("login", name=email_key(email), address=address), now)
+    logins = tx.execute(select(Login.clinic_id, Login.account_id).where(Login.email_key == email_key(email))).all()
+    found = []
+    for home, account_id in logins:
+        row = tx.execute(
+            select(Account.password_hash, Clinic.name)
+            .join(Clinic, Clinic.id == Account.clinic_id)
+            .where(
+                Account.clinic_id == home,
+                Account.id == account_id,
+                Account.disabled_at.is_(None),
+                Account.role != Role.PATIENT,
+            )
+        ).one_or_none()
+        if row is not None and clinic_id in {None, home}:
+            found.append(Candidate(home, row[1], account_id, row[0]))
+    return found
+
+
+def choose(found: list[Candidate], password: str) -> Candidate | None:
+    """The one candidate the password fits. Touches no database: hashing is slow, locks are precious."""
+    fitting = [candidate for candidate in found if fits(password, candidate.password_hash)]
+    if not found:
+        fits(password, None)
+    if len(fitting) > 1:
+        raise WhichClinic(
+            "This login fits accounts in several clinics; say which with clinic_id.",
+            field="/clinic_id",
+            clinics=[{"clinic_id": str(one.clinic_id), "name": one.clinic_name} for one in fitting],
+        )
+    return fitting[0] if fitting else None
+
+
+def sign_in(
+    tx: Session, chosen: Candidate | None, email: str, *, address: str, now: datetime
+) -> Tokens | Refusal:
+    """Open a sign-in for the account whose password fitted, or count the failure."""
+    if chosen is None:
+        count_failure(tx, throttle_keys("login", name=email_key(email), address=address), now)
+        return InvalidGrant("The e-mail or the password is wrong.")
+    return _open(tx, chosen.clinic_id, chosen.account_id, None, STAFF_REFRESH_LASTS, now)
+
+
+def redeem(
+    tx: Session, code: str, birth_date: date | None, device_name: str, *, address: str, now: datetime
+) -> Tokens | Refusal:
+    """Exchange an invitation code, once, for tokens bound to a new device of the patient.
+
+    Where the record holds a birth date it must be given too: a letter in the wrong hands opens nothing. Every
+    failure is answered alike.
+    """
+    hashed = code_hash(code)
+    keys = throttle_keys("invitation", name=hashed.hex(), address=address)
+    refuse_if_spent(tx, keys, now)
+    refused = InvalidGrant("The code is not valid, was used or has expired, or the birth date does not fit.")
+    found = tx.execute(
+        select(InvitationCode.clinic_id, InvitationCode.invitation_id).where(InvitationCode.code_hash == hashed)
+    ).one_or_none()
+    invitation = None
+    if found is not None:
+        invitation = tx.scalars(
+            select(Invitation)
+            .where(Invitation.clinic_id == found[0], Invitation.id == found[1])
+            .with_for_update()
+        ).one()
+    if invitation is None or invitation.ended_at is not None or invitation.expires_at <= now:
+        count_failure(tx, keys, now)
+        return refused
+    patient = tx.scalars(
+        select(Patient).where(
+            Patient.clinic_id == invitation.clinic_id,
+            Patient.id == invitation.patient_id,
+            Patient.deleted_at.is_(None),
+        )
+    ).one_or_none()
+    if patient is None or patient.birth_date not in {None, birth_date}:
+        count_failure(tx, keys, now)
+        invitation.failures += 1
+        if invitation.failures >= INVITATION_TRIES:
+            invitation.ended_at, invitation.ended_because = now, "too_many_tries"
+        return refused
+    invitation.ended_at, invitation.ended_because = now, "used"
+    if patient.account_id is None:
+        account = Account(
+            clinic_id=patient.clinic_id,
+            id=new_id(now),
+            role=Role.PATIENT,
+            name=f"{patient.given_name} {patient.family_name}",
+            created_at=now,
+        )
+        tx.add(account)
+        tx.flush()  # the patient's foreign key needs it
+        patient.account_id = account.id
+    device = Device(
+        clinic_id=patient.clinic_id,
+        id=new_id(now),
+        account_id=patient.account_id,
+        name=device_name,
+        created_at=now,
+        last_seen_at=now,
+    )
+    tx.add(device)
+    tx.flush()  # the sign-in's foreign key needs it
+    return _open(tx, patient.clinic_id, patient.account_id, device.id, PATIENT_REFRESH_LASTS, now)
+
+
+def refresh(tx: Session, presented: str, now: datetime) -> Tokens | Refusal:
+    """Exchange a refresh token for the next pair. A token used twice revokes everything descended from its
+    sign-in, unless the second time comes within the grace: then the first answer was lost and is given again.
+    """
+    refused = InvalidGrant("The refresh token is unknown, expired or revoked; sign in again.")
+    held = read_token(presented)
+    if held is None:
+        return refused
+    found = tx.execute(
+        select(Token, SignIn, Account.role)
+        .join(SignIn, and_(SignIn.clinic_id == Token.clinic_id, SignIn.id == Token.sign_in_id))
+        .join(Account, and_(Account.clinic_id == SignIn.clinic_id, Account.id == SignIn.account_id))
+        .join(Device, and_(Device.clinic_id == SignIn.clinic_id, Device.id == SignIn.device_id), isouter=True)
+        .where(
+            Token.clinic_id == held.clinic_id,
+            Token.hash == held.hash,
+            Token.kind == TokenKind.REFRESH,
+            SignIn.revoked_at.is_(None),
+            Account.disabled_at.is_(None),
+            Device.revoked_at.is_(None),
+        )
+        .with_for_update(of=(SignIn, Token))  # a second refresh must see what the first one did
+    ).one_or_none()
+    if found is None:
+        return refused
+    token, signed_in, role = found
+    if token.expires_at <= now:
+        return refused
+    if token.used_at is not None and token.successor_sealed is not None:
+        if now - token.used_at > GRACE:
+            signed_in.revoked_at, signed_in.revoked_because = now, "refresh_token_reused"
+            return refused
+        return Tokens(
+            access=_issue(tx, signed_in, TokenKind.ACCESS, ACCESS_LASTS, now).text,
+            refresh=held.unseal(token.successor_sealed).text,
+            access_lasts=ACCESS_LASTS,
+        )
+    lasts = PATIENT_REFRESH_LASTS if role is Role.PATIENT else STAFF_REFRESH_LASTS
+    successor = _issue(tx, signed_in, TokenKind.REFRESH, lasts, now)
+    token.used_at, token.successor_sealed = now, held.seal(successor)
+    if signed_in.device_id is not None:
+        tx.execute(
+            update(Device)
+            .where(Device.clinic_id == signed_in.clinic_id, Device.id == signed_in.device_id)
+            .values(last_seen_at=now)
+        )
+    return Tokens(
+        access=_issue(tx, signed_in, TokenKind.ACCESS, ACCESS_LASTS, now).text,
+        refresh=successor.text,
+        access_lasts=ACCESS_LASTS,
+    )
+
+
+def sign_out(tx: Session, caller: Caller, now: datetime) -> None:
+    """Revoke the sign-in the caller's token descends from."""
+    tx.execute(
+        update(SignIn)
+        .where(SignIn.clinic_id == caller.clinic_id, SignIn.id == caller.sign_in_id)
+        .values(revoked_at=now, revoked_because="signed_out")
+    )
+
+
+def forget_expired_tokens(tx: Session, clinic_id: UUID, now: datetime) -> None:
+    """Drop tokens that stopped working a day ago or more."""
+    tx.execute(delete(Token).where(Token.clinic_id == clinic_id, Token.expires_at < now - timedelta(days=1)))
+
+
+def _open(
+    tx: Session, clinic_id: UUID, account_id: UUID, device_id: UUID | None, refresh_lasts: timedelta, now: datetime
+) -> Tokens:
+    signed_in = SignIn(
+        clinic_id=clinic_id, id=new_id(now), account_id=account_id, device_id=device_id, created_at=now
+    )
+    tx.add(signed_in)
+    tx.flush()  # the tokens' foreign key needs it
+    return Tokens(
+        access=_issue(tx, signed_in, TokenKind.ACCESS, ACCESS_LASTS, now).text,
+        refresh=_issue(tx, signed_in, TokenKind.REFRESH, refresh_lasts, now).text,
+        access_lasts=ACCESS_LASTS,
+    )
+
+
+def _issue(tx: Session, signed_in: SignIn, kind: TokenKind, lasts: timedelta, now: datetime) -> HeldToken:
+    held = new_token(signed_in.clinic_id)
+    tx.add(
+        Token(
+            clinic_id=signed_in.clinic_id,
+            hash=held.hash,
+            kind=kind,
+            sign_in_id=signed_in.id,
+            issued_at=now,
+            expires_at=now + lasts,
+        )
+    )
+    return held

@@ -1,0 +1,131 @@
+"""Work that time brings, clinic by clinic: announcing flags that have come due, and forgetting what has expired.
+
+Nothing here makes an answer right that was not right before: the worklist reads the instants themselves.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import and_, case, or_, select
+from sqlalchemy.orm import Session
+
+from models.adherence.flags import Severity
+from models.operations.courses import courses
+from models.operations.ids import new_id
+from models.operations.sign_ins import forget_expired_tokens
+from models.operations.standings import Because, restate
+from models.operations.throttles import forget_old_failures
+from models.tables import Announcement, Clinic, Flag, Program, ProgramStanding, ProgramStatus
+
+BATCH = 100
+
+
+def every_clinic(tx: Session) -> Sequence[UUID]:
+    """Every clinic's id. Reads across clinics, by design: queues are drained clinic by clinic."""
+    return tx.scalars(select(Clinic.id).order_by(Clinic.id)).all()
+
+
+def announce_due(tx: Session, clinic_id: UUID, *, now: datetime, silently: bool = False) -> int:
+    """Put one announcement per opening, and per rise, into the outbox; returns how many flags were due.
+
+    Rows that another sweep holds are left to it. `silently` marks them as announced and tells nobody.
+    """
+    severity = case((Flag.rises_at <= now, Flag.rises_to), else_=Flag.severity)
+    due = tx.execute(
+        select(Flag, severity)
+        .where(
+            Flag.clinic_id == clinic_id,
+            Flag.closed_at.is_(None),
+            Flag.opens_at <= now,
+            or_(Flag.announced.is_(None), Flag.announced < severity),
+        )
+        .order_by(Flag.opens_at, Flag.id)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for flag, grave in due:
+        if not silently:
+            tx.add(
+                Announcement(
+                    clinic_id=clinic_id,
+                    id=new_id(now),
+                    kind="flag.opened" if flag.announced is None else "flag.risen",
+                    payload={
+                        "flag_id": str(flag.id),
+                        "patient_id": str(flag.patient_id),
+                        "program_id": str(flag.program_id) if flag.program_id else None,
+                        "kind": flag.kind.value,
+                        "severity": Severity(grave).word,
+                    },
+                    created_at=now,
+                )
+            )
+        flag.announced = grave
+    return len(due)
+
+
+def forget_expired(tx: Session, clinic_id: UUID, *, now: datetime) -> None:
+    """Drop tokens and throttle windows that no longer matter."""
+    forget_expired_tokens(tx, clinic_id, now)
+    forget_old_failures(tx, now)
+
+
+def program_batches(tx: Session, clinic_id: UUID, size: int = BATCH) -> Iterator[Sequence[UUID]]:
+    """The ids of a clinic's programs that have a standing, `size` at a time."""
+    last: UUID | None = None
+    while True:
+        stmt = select(Program.id).where(Program.clinic_id == clinic_id, Program.status != ProgramStatus.DRAFT)
+        if last is not None:
+            stmt = stmt.where(Program.id > last)
+        batch = tx.scalars(stmt.order_by(Program.id).limit(size)).all()
+        if not batch:
+            return
+        yield batch
+        last = batch[-1]
+
+
+def reassess(tx: Session, clinic_id: UUID, programs: Sequence[UUID], *, now: datetime) -> list[UUID]:
+    """Judge programs anew from their sessions and write what comes of it; returns those whose stored judgement
+    was not what the rules make of the same history.
+    """
+    before = _promises(tx, clinic_id, programs, now)
+    chosen = select(Program).where(Program.clinic_id == clinic_id, Program.id.in_(programs))
+    found = courses(tx, clinic_id, chosen, lock=True)
+    restate(tx, clinic_id, found, because=Because.RECOUNTED, now=now)
+    after = _promises(tx, clinic_id, programs, now)
+    return [program_id for program_id in programs if before.get(program_id) != after.get(program_id)]
+
+
+def _promises(tx: Session, clinic_id: UUID, programs: Sequence[UUID], now: datetime) -> dict[UUID, object]:
+    """What a program's standing and open flags promise, without the times they were written."""
+    rows = tx.execute(
+        select(
+            ProgramStanding.program_id,
+            ProgramStanding.last_day,
+            ProgramStanding.habit,
+            ProgramStanding.weekly_slots,
+            Flag.kind,
+            Flag.severity,
+            Flag.opens_at,
+            Flag.rises_at,
+            Flag.nudges_at,
+            Flag.episode,
+        )
+        .join(
+            Flag,
+            and_(
+                Flag.clinic_id == ProgramStanding.clinic_id,
+                Flag.about_id == ProgramStanding.program_id,
+                Flag.closed_at.is_(None),
+                or_(Flag.expires_at.is_(None), Flag.expires_at > now),
+            ),
+            isouter=True,
+        )
+        .where(ProgramStanding.clinic_id == clinic_id, ProgramStanding.program_id.in_(programs))
+        .order_by(ProgramStanding.program_id, Flag.kind)
+    )
+    found: dict[UUID, list[object]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(tuple(row[1:]))
+    return dict(found)

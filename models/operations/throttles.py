@@ -1,0 +1,62 @@
+"""Counting failed attempts, so that guessing is slow."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import case, delete, select
+from sqlalchemy.orm import Session
+
+from models.database import insert_for
+from models.refusals import TooManyAttempts
+from models.tables import Throttle
+
+WINDOW = timedelta(minutes=15)
+PER_NAME = 10
+"""Failures in a window for one account name or code."""
+PER_ADDRESS = 50
+"""Failures in a window from one network address; a clinic's staff may share one."""
+
+
+def throttle_keys(what: str, *, name: str, address: str) -> list[tuple[str, int]]:
+    """What is counted for one attempt: (key, limit) by name and by address, as digests."""
+    return [(_key(what, "name", name), PER_NAME), (_key(what, "address", address), PER_ADDRESS)]
+
+
+def refuse_if_spent(tx: Session, keys: Sequence[tuple[str, int]], now: datetime) -> None:
+    """Raise if any of `keys` has had its failures."""
+    limits = dict(keys)
+    rows = tx.execute(
+        select(Throttle.key, Throttle.failures, Throttle.window_started_at).where(
+            Throttle.key.in_(limits), Throttle.window_started_at > now - WINDOW
+        )
+    )
+    spent = [started for key, failures, started in rows if failures >= limits[key]]
+    if spent:
+        raise TooManyAttempts("Too many failed attempts; wait before trying again.", until=max(spent) + WINDOW)
+
+
+def count_failure(tx: Session, keys: Sequence[tuple[str, int]], now: datetime) -> None:
+    """Count one failed attempt against every key."""
+    for key, _limit in sorted(keys):
+        fresh = Throttle.window_started_at > now - WINDOW
+        tx.execute(
+            insert_for(tx, Throttle)
+            .values(key=key, window_started_at=now, failures=1)
+            .on_conflict_do_update(
+                index_elements=["key"],
+                set_={
+                    "failures": case((fresh, Throttle.failures + 1), else_=1),
+                    "window_started_at": case((fresh, Throttle.window_started_at), else_=now),
+                },
+            )
+        )
+
+
+def forget_old_failures(tx: Session, now: datetime) -> None:
+    """Drop windows that have closed."""
+    tx.execute(delete(Throttle).where(Throttle.window_started_at <= now - WINDOW))
+
+
+def _key(*parts: str) -> str:
+    return sha256("\0".join(parts).encode()).hexdigest()

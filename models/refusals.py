@@ -1,0 +1,141 @@
+"""What we say no to. A refusal is an answer, not an accident."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+
+class Refusal(Exception):
+    """Base of everything the house refuses; the doors decide how to say it."""
+
+    code: ClassVar[str]
+
+    def __init__(self, message: str, *, field: str | None = None, **more: Any) -> None:
+        super().__init__(message)
+        self.field = field
+        """JSON pointer to the input that was refused."""
+        self.more = more
+        """Further members of the answer."""
+
+
+class NotSignedIn(Refusal):
+    """No credential, or one that is unknown, expired or revoked."""
+
+    code = "not_signed_in"
+
+
+class InvalidGrant(Refusal):
+    """A login, code or refresh token that does not fit; never says which part."""
+
+    code = "invalid_grant"
+
+
+class WhichClinic(Refusal):
+    """The e-mail and password fit accounts in several clinics."""
+
+    code = "which_clinic"
+
+
+class TooManyAttempts(Refusal):
+    """Failed attempts are spent for a while."""
+
+    code = "too_many_attempts"
+
+    def __init__(self, message: str, *, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
+
+
+class NotAllowed(Refusal):
+    """The caller's role may not do this to anyone's record."""
+
+    code = "not_allowed"
+
+
+class Unknown(Refusal):
+    """No such thing, or not in the caller's sight: the answer is the same."""
+
+    code = "unknown"
+
+
+class Invalid(Refusal):
+    """An input that only the house can find wrong."""
+
+    code = "invalid"
+
+
+class EmailTaken(Refusal):
+    """The address already has an account in this clinic."""
+
+    code = "email_taken"
+
+
+class WrongStatus(Refusal):
+    """The deed does not fit where the program is in its life."""
+
+    code = "wrong_status"
+
+
+class VersionMismatch(Refusal):
+    """Someone else changed it first."""
+
+    code = "version_mismatch"
+
+
+class KeyReused(Refusal):
+    """The idempotency key was used for a different request."""
+
+    code = "idempotency_key_reused"
+
+
+class SessionRefused(Refusal):
+    """A session that cannot be logged; its subclasses say why. The body is kept."""
+
+    code = "session_refused"
+
+
+class FutureDated(SessionRefused):
+    """Performed more than an hour from now."""
+
+    code = "future_dated"
+
+
+class BeforeProgram(SessionRefused):
+    """Performed before the program began."""
+
+    code = "before_program"
+
+
+class AfterProgram(SessionRefused):
+    """Performed after the program ended."""
+
+    code = "after_program"
+
+
+class ProgramNotActive(SessionRefused):
+    """The program is still a draft."""
+
+    code = "program_not_active"
+
+
+class WrongDate(SessionRefused):
+    """The local date is not the date of the instant in the time zone, give or take a day."""
+
+    code = "wrong_local_date"
+
+
+class UnknownLine(SessionRefused):
+    """An entry names a line the program never had."""
+
+    code = "unknown_line"
+
+
+class Conflict(SessionRefused):
+    """The id is taken by a session with other content."""
+
+    code = "conflict"
+
+
+class UnknownProgram(SessionRefused, Unknown):
+    """A session for a program that is not in the caller's sight."""
+
+    code = "unknown"

@@ -1,0 +1,172 @@
+"""Red flags: answers that need a person now, what they may mean, and what the patient is told.
+
+Single red flags predict little, so a clinician decides; the cauda equina and cord items are the exception:
+act at once. Source: clinical content 2.5 and the engine study, section 6. Not signed off by a clinician.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from models.adherence.flags import PAIN_HIGH, FlagKind, Reason, Severity
+
+EMERGENCY = "Stop exercising. Call the emergency number (112, 911, 999) now and say what you feel."
+SAME_DAY = "Stop exercising. Get medical help today; if you cannot reach your clinic, go to urgent care."
+WITHIN_DAYS = "Stop this program for now. See a doctor within the next few days."
+ASK = "Tell your therapist at your next contact."
+FALL_ADVICE = "Rest. If you hit your head or cannot put weight on a limb, get medical help now; your therapist will call."
+PAIN_ADVICE = "Stop the exercise that hurts and rest today. Your therapist has been told and will contact you."
+
+
+@dataclass(frozen=True, slots=True)
+class RedFlag:
+    """One screening question, as a patient reads it."""
+
+    id: str
+    question: str
+    suspect: str
+    severity: Severity
+    advice: str
+
+
+RED_FLAGS = {
+    flag.id: flag
+    for flag in (
+        RedFlag(
+            "RF-01",
+            "Numb around the saddle area, new trouble starting, feeling or holding urine or bowels, sexual numbness,"
+            " or pain now in both legs",
+            "Cauda equina",
+            Severity.EMERGENCY,
+            EMERGENCY,
+        ),
+        RedFlag(
+            "RF-02", "New or growing weakness in a leg, foot or arm", "Progressive nerve loss", Severity.URGENT, SAME_DAY
+        ),
+        RedFlag(
+            "RF-03",
+            "New clumsy hands, unsteady legs, electric shocks on bending the neck, or pain at the skull base with"
+            " numb limbs",
+            "Cord compression, C1-C2",
+            Severity.EMERGENCY,
+            EMERGENCY,
+        ),
+        RedFlag(
+            "RF-04",
+            "Double vision, slurred speech, trouble swallowing, a drop attack, a drooping face, or the worst sudden"
+            " headache",
+            "Stroke or artery problem",
+            Severity.EMERGENCY,
+            EMERGENCY,
+        ),
+        RedFlag(
+            "RF-05",
+            "Bad pain after a fall or a lift with thin bones or steroids, or loss of height",
+            "Fracture",
+            Severity.URGENT,
+            SAME_DAY,
+        ),
+        RedFlag(
+            "RF-06",
+            "Fever, feeling very ill, a recent infection or weak defences, with back pain or one hot joint",
+            "Infection, septic joint",
+            Severity.URGENT,
+            SAME_DAY,
+        ),
+        RedFlag(
+            "RF-07",
+            "Flank pain, swollen ankles or face, or foamy or dark urine (lupus)",
+            "Lupus nephritis",
+            Severity.URGENT,
+            SAME_DAY,
+        ),
+        RedFlag(
+            "RF-08",
+            "A history of cancer, weight loss without trying, or night pain that never eases",
+            "Tumour",
+            Severity.HIGH,
+            WITHIN_DAYS,
+        ),
+        RedFlag(
+            "RF-09",
+            "Under 45, slow start, over 30 minutes of morning stiffness, better with movement, waking late at night",
+            "Inflammatory back disease",
+            Severity.MEDIUM,
+            ASK,
+        ),
+        RedFlag(
+            "RF-10",
+            "Chest pain, breathless at rest, or fainting during exercise",
+            "Heart or lung",
+            Severity.EMERGENCY,
+            EMERGENCY,
+        ),
+        RedFlag("RF-11", "One calf swollen, warm and painful", "Clot", Severity.URGENT, SAME_DAY),
+        RedFlag(
+            "RF-12", "Deep tearing belly and back pain, over 60", "Aortic aneurysm", Severity.EMERGENCY, EMERGENCY
+        ),
+        RedFlag(
+            "RF-13",
+            "Pregnant with bleeding, fluid loss, regular contractions, calf pain, dizziness or headache",
+            "Obstetric",
+            Severity.URGENT,
+            "Stop exercising. Call your maternity unit now.",
+        ),
+    )
+}
+
+NUMB_OR_WEAK = "numb_or_weak"
+FALL = "fall"
+CHIPS = ("further_down", NUMB_OR_WEAK, "dizzy", "hot_swollen_joint", FALL, "not_sure", *RED_FLAGS)
+"""What a session may report with one tap; anything else a newer phone sends is kept as sent."""
+
+# Numbness or weakness tapped in a log is the nerve question asked in short.
+_AS_RED_FLAG = {NUMB_OR_WEAK: "RF-02"} | {id_: id_ for id_ in RED_FLAGS}
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A safety answer to act on: which flag it opens and what to tell the patient."""
+
+    kind: FlagKind
+    severity: Severity
+    said: str
+    advice: str
+
+
+def alarms(chips: Iterable[str]) -> list[Alarm]:
+    """The alarms among a session's chips, gravest first."""
+    found = []
+    for chip in dict.fromkeys(chips):
+        if chip in _AS_RED_FLAG:
+            flag = RED_FLAGS[_AS_RED_FLAG[chip]]
+            found.append(Alarm(FlagKind.RED_FLAG, flag.severity, flag.question, flag.advice))
+        elif chip == FALL:
+            found.append(Alarm(FlagKind.FALL, Severity.URGENT, "a fall", FALL_ADVICE))
+    return sorted(found, key=lambda alarm: -alarm.severity)
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyAnswers:
+    """What an unreadable or refused log still says about safety."""
+
+    chips: tuple[str, ...]
+    reason: str | None
+    pain_during: int | None
+
+    @property
+    def matter(self) -> bool:
+        """Whether anything here opens a flag."""
+        return bool(alarms(self.chips) or self.reason or (self.pain_during or 0) >= PAIN_HIGH)
+
+
+def salvage(body: object) -> SafetyAnswers:
+    """Read the safety answers out of a log's body, however broken the rest is."""
+    said: dict[Any, Any] = body if isinstance(body, dict) else {}
+    chips, reason, pain = said.get("chips"), said.get("reason"), said.get("pain_during")
+    return SafetyAnswers(
+        chips=tuple(chip for chip in chips if isinstance(chip, str)) if isinstance(chips, list) else (),
+        reason=reason if isinstance(reason, str) and reason in set(Reason) else None,
+        # 11 of 10 is nonsense as a number, but not as an answer.
+        pain_during=pain if isinstance(pain, int) and not isinstance(pain, bool) else None,
+    )

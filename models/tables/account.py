@@ -1,0 +1,129 @@
+"""Accounts and what proves that a caller holds one: logins, sign-ins, tokens, devices."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, LargeBinary
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.tables.base import TENANT, Base, Identified, Tenant, lookup, of, of_clinic
+
+
+class Role(StrEnum):
+    """What an account is."""
+
+    ADMIN = "admin"
+    THERAPIST = "therapist"
+    PATIENT = "patient"
+
+
+class TokenKind(StrEnum):
+    """What a token is good for."""
+
+    ACCESS = "access"
+    REFRESH = "refresh"
+
+
+class Account(Identified, Base, kw_only=True):
+    """Someone who can log in: staff by password, a patient by the device they were invited on."""
+
+    __tablename__ = "account"
+    __table_args__ = (of_clinic(), {"info": TENANT})
+
+    role: Mapped[Role]
+    name: Mapped[str]
+    email: Mapped[str | None] = mapped_column(default=None)
+    password_hash: Mapped[str | None] = mapped_column(default=None)
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class Login(Base, kw_only=True):
+    """Where an e-mail address has an account; one address may have one in each of several clinics."""
+
+    __tablename__ = "login"
+    __table_args__ = {"info": lookup("email_key")}
+
+    email_key: Mapped[str] = mapped_column(primary_key=True)
+    """The address, case-folded."""
+    clinic_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID]
+
+
+class Device(Identified, Base, kw_only=True):
+    """A phone a patient was invited on."""
+
+    __tablename__ = "device"
+    __table_args__ = (of("account", "account_id"), {"info": TENANT})
+
+    account_id: Mapped[UUID]
+    name: Mapped[str]
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class SignIn(Identified, Base, kw_only=True):
+    """One proven login and every token descended from it; revoking it revokes them all."""
+
+    __tablename__ = "sign_in"
+    __table_args__ = (
+        of("account", "account_id"),
+        of("device", "device_id"),
+        Index("ix_sign_in_account", "clinic_id", "account_id"),
+        {"info": TENANT},
+    )
+
+    account_id: Mapped[UUID]
+    device_id: Mapped[UUID | None] = mapped_column(default=None)
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None] = mapped_column(default=None)
+    revoked_because: Mapped[str | None] = mapped_column(default=None)
+
+
+class Token(Tenant, Base, kw_only=True):
+    """An access or refresh token, of which only the SHA-256 is kept."""
+
+    __tablename__ = "token"
+    __table_args__ = (
+        of("sign_in", "sign_in_id"),
+        Index("ix_token_sign_in", "clinic_id", "sign_in_id"),
+        CheckConstraint("(used_at IS NULL) = (successor_sealed IS NULL)", "used_with_successor"),
+        {"info": TENANT},
+    )
+
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    kind: Mapped[TokenKind]
+    sign_in_id: Mapped[UUID]
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When a refresh token was first exchanged; a second time is a theft or a lost answer."""
+    successor_sealed: Mapped[bytes | None] = mapped_column(LargeBinary(32), default=None)
+    """The token it was exchanged for, readable only by who holds this one."""
+
+
+class Throttle(Base, kw_only=True):
+    """Failed attempts counted by what was attempted; nothing personal, the key is a digest."""
+
+    __tablename__ = "throttle"
+    __table_args__ = {"info": lookup("key")}
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    window_started_at: Mapped[datetime]
+    failures: Mapped[int]
+
+
+class Reply(Tenant, Base, kw_only=True):
+    """What was answered to a creating request with an Idempotency-Key, to be said again if it is repeated."""
+
+    __tablename__ = "reply"
+    __table_args__ = (of("account", "account_id"), {"info": TENANT})
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    resource_id: Mapped[UUID]
+    """What the first request created; the repeat reads it again."""
+    created_at: Mapped[datetime]

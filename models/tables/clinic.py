@@ -1,0 +1,25 @@
+"""Clinics: the tenants."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.tables.base import Base
+
+
+class Clinic(Base, kw_only=True):
+    """One tenant. Its id is the first part of the key of everything it owns."""
+
+    __tablename__ = "clinic"
+    __table_args__ = {"info": {"placement": "tenant", "shard": "id"}}
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    time_zone: Mapped[str]
+    locale: Mapped[str]
+    is_demo: Mapped[bool] = mapped_column(default=False)
+    settings: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
+    """Thresholds by rule id, where the clinic departs from the defaults."""
+    created_at: Mapped[datetime]

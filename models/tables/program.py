@@ -1,0 +1,210 @@
+"""Programs and their immutable prescriptions."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.tables.base import TENANT, Base, Identified, Tenant, of
+
+
+class ProgramType(StrEnum):
+    """What a program is for."""
+
+    PRESCRIBED = "prescribed"
+    MAINTENANCE = "maintenance"
+    SELF_DIRECTED = "self_directed"
+
+
+class ProgramStatus(StrEnum):
+    """Where a program is in its life."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    DISCHARGED = "discharged"
+    WITHDRAWN = "withdrawn"
+
+
+class PauseReason(StrEnum):
+    """Why nothing is expected for a while."""
+
+    HOLIDAY = "holiday"
+    ILLNESS = "illness"
+    FLARE = "flare"
+    HOLD = "hold"
+    OTHER = "other"
+
+
+class Side(StrEnum):
+    """Which side an exercise is done on."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    BOTH = "both"
+    AFFECTED = "affected"
+
+
+class TeachBack(StrEnum):
+    """Whether the patient showed the exercise back."""
+
+    SHOWN = "shown"
+    PARTLY = "partly"
+    NOT = "not"
+
+
+class Program(Identified, Base, kw_only=True):
+    """One patient's course of exercise."""
+
+    __tablename__ = "program"
+    __table_args__ = (
+        of("patient", "patient_id"),
+        of("account", "created_by"),
+        of("program", "previous_program_id"),
+        Index("ix_program_patient", "clinic_id", "patient_id", "id"),
+        CheckConstraint("ended_on IS NULL OR ended_on >= starts_on", "ends_after_start"),
+        {"info": TENANT},
+    )
+
+    patient_id: Mapped[UUID]
+    type: Mapped[ProgramType]
+    status: Mapped[ProgramStatus]
+    title: Mapped[str]
+    protocol_slug: Mapped[str | None] = mapped_column(ForeignKey("protocol.slug"), default=None)
+    previous_program_id: Mapped[UUID | None] = mapped_column(default=None)
+    goal: Mapped[str | None] = mapped_column(default=None)
+    starts_on: Mapped[date]
+    review_due_on: Mapped[date | None] = mapped_column(default=None)
+    created_by: Mapped[UUID]
+    created_at: Mapped[datetime]
+    activated_at: Mapped[datetime | None] = mapped_column(default=None)
+    ended_on: Mapped[date | None] = mapped_column(default=None)
+    """The last local day that counts."""
+    ended_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When the end was written."""
+    end_reason: Mapped[str | None] = mapped_column(default=None)
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class Revision(Tenant, Base, kw_only=True):
+    """One version of a prescription. Never changed once written: adherence is judged by the one in force that day."""
+
+    __tablename__ = "revision"
+    __table_args__ = (
+        of("program", "program_id"),
+        of("account", "author_id"),
+        CheckConstraint("number >= 1", "number"),
+        {"info": TENANT},
+    )
+
+    program_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    effective_on: Mapped[date]
+    author_id: Mapped[UUID]
+    note: Mapped[str | None] = mapped_column(default=None)
+    created_at: Mapped[datetime]
+
+
+class Phase(Tenant, Base, kw_only=True):
+    """A stretch of a program's days, counted from 1."""
+
+    __tablename__ = "phase"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["clinic_id", "program_id", "revision_number"],
+            ["revision.clinic_id", "revision.program_id", "revision.number"],
+        ),
+        CheckConstraint("from_day >= 1 AND (to_day IS NULL OR to_day >= from_day)", "days"),
+        {"info": TENANT},
+    )
+
+    program_id: Mapped[UUID] = mapped_column(primary_key=True)
+    revision_number: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    label: Mapped[str]
+    from_day: Mapped[int]
+    to_day: Mapped[int | None]
+    """None runs on until the program is revised or ends."""
+
+
+class Item(Tenant, Base, kw_only=True):
+    """One exercise of a phase with its dosage. `line_id` stays the same from revision to revision."""
+
+    __tablename__ = "item"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["clinic_id", "program_id", "revision_number", "phase_number"],
+            ["phase.clinic_id", "phase.program_id", "phase.revision_number", "phase.number"],
+        ),
+        CheckConstraint("sets BETWEEN 1 AND 6", "sets"),
+        CheckConstraint("reps BETWEEN 1 AND 30", "reps"),
+        CheckConstraint("hold_seconds BETWEEN 1 AND 60", "hold_seconds"),
+        CheckConstraint("rest_seconds BETWEEN 0 AND 180", "rest_seconds"),
+        CheckConstraint("duration_minutes BETWEEN 0.5 AND 90", "duration_minutes"),
+        CheckConstraint("distance_m BETWEEN 10 AND 20000", "distance_m"),
+        CheckConstraint("load_kg BETWEEN 0.25 AND 60", "load_kg"),
+        CheckConstraint("rpe_target BETWEEN 0 AND 8", "rpe_target"),
+        CheckConstraint("pain_limit BETWEEN 0 AND 10", "pain_limit"),
+        CheckConstraint("sessions_per_day BETWEEN 1 AND 8", "sessions_per_day"),
+        CheckConstraint("days_per_week BETWEEN 1 AND 7", "days_per_week"),
+        CheckConstraint("every_n_days BETWEEN 2 AND 30", "every_n_days"),
+        CheckConstraint(
+            "(CASE WHEN days_per_week IS NULL THEN 0 ELSE 1 END) + (CASE WHEN weekdays IS NULL THEN 0 ELSE 1 END)"
+            " + (CASE WHEN every_n_days IS NULL THEN 0 ELSE 1 END)"
+            " + (CASE WHEN as_needed_max_per_day IS NULL THEN 0 ELSE 1 END) = 1",
+            "one_frequency",
+        ),
+        {"info": TENANT},
+    )
+
+    program_id: Mapped[UUID] = mapped_column(primary_key=True)
+    revision_number: Mapped[int] = mapped_column(primary_key=True)
+    line_id: Mapped[UUID] = mapped_column(primary_key=True)
+    phase_number: Mapped[int]
+    position: Mapped[int]
+    exercise_slug: Mapped[str] = mapped_column(ForeignKey("exercise.slug"))
+    side: Mapped[Side | None] = mapped_column(default=None)
+    goal: Mapped[str | None] = mapped_column(default=None)
+    taught_on: Mapped[date | None] = mapped_column(default=None)
+    teach_back: Mapped[TeachBack | None] = mapped_column(default=None)
+    sets: Mapped[int | None] = mapped_column(default=None)
+    reps: Mapped[int | None] = mapped_column(default=None)
+    hold_seconds: Mapped[int | None] = mapped_column(default=None)
+    tempo: Mapped[list[int] | None] = mapped_column(default=None)
+    """Seconds up, hold, down, rest."""
+    rest_seconds: Mapped[int | None] = mapped_column(default=None)
+    duration_minutes: Mapped[float | None] = mapped_column(default=None)
+    distance_m: Mapped[int | None] = mapped_column(default=None)
+    load_kg: Mapped[float | None] = mapped_column(default=None)
+    band: Mapped[str | None] = mapped_column(default=None)
+    rpe_target: Mapped[int | None] = mapped_column(default=None)
+    pain_limit: Mapped[int] = mapped_column(default=5)
+    sessions_per_day: Mapped[int] = mapped_column(default=1)
+    days_per_week: Mapped[int | None] = mapped_column(default=None)
+    weekdays: Mapped[list[int] | None] = mapped_column(default=None)
+    """Monday is 0."""
+    every_n_days: Mapped[int | None] = mapped_column(default=None)
+    as_needed_max_per_day: Mapped[int | None] = mapped_column(default=None)
+
+
+class Pause(Identified, Base, kw_only=True):
+    """Local days, both included, on which nothing is expected."""
+
+    __tablename__ = "pause"
+    __table_args__ = (
+        of("program", "program_id"),
+        of("account", "declared_by"),
+        Index("ix_pause_program", "clinic_id", "program_id"),
+        CheckConstraint("to_on IS NULL OR to_on >= from_on", "days"),
+        {"info": TENANT},
+    )
+
+    program_id: Mapped[UUID]
+    from_on: Mapped[date]
+    to_on: Mapped[date | None]
+    reason: Mapped[PauseReason]
+    declared_by: Mapped[UUID]
+    created_at: Mapped[datetime]

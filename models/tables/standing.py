@@ -1,0 +1,99 @@
+"""How programs stand, what has been flagged, and what the outside must be told."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, SmallInteger, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.adherence import Standing
+from models.adherence.flags import FlagKind
+from models.tables.base import TENANT, Base, Identified, Tenant, of, of_clinic
+
+
+class ProgramStanding(Tenant, Base, kw_only=True):
+    """How a program stood when it was last written to, and its whole future if nothing more is heard."""
+
+    __tablename__ = "standing"
+    __table_args__ = (of("program", "program_id"), {"info": TENANT})
+
+    program_id: Mapped[UUID] = mapped_column(primary_key=True)
+    standing: Mapped[Standing]
+    since: Mapped[datetime]
+    changes_at: Mapped[datetime | None]
+    """The first moment the standing differs if nothing more is heard."""
+    forecast: Mapped[list[Any]]
+    """[[instant, standing], …]: every later change."""
+    last_day: Mapped[date | None]
+    """The last local day with exercise."""
+    habit: Mapped[float | None]
+    weekly_slots: Mapped[float | None]
+    assessed_at: Mapped[datetime]
+    rule_version: Mapped[int]
+
+
+class Flag(Identified, Base, kw_only=True):
+    """Something a therapist should look at, open or promised: `opens_at` may lie ahead."""
+
+    __tablename__ = "flag"
+    __table_args__ = (
+        of("patient", "patient_id"),
+        of("program", "program_id"),
+        Index(
+            "uq_flag_open",
+            "clinic_id",
+            "about_id",
+            "kind",
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index(
+            "ix_flag_opens",
+            "clinic_id",
+            "opens_at",
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index("ix_flag_patient", "clinic_id", "patient_id", "id"),
+        CheckConstraint("(rises_at IS NULL) = (rises_to IS NULL)", "rises"),
+        CheckConstraint("(closed_at IS NULL) = (closed_because IS NULL)", "closed"),
+        {"info": TENANT},
+    )
+
+    patient_id: Mapped[UUID]
+    program_id: Mapped[UUID | None]
+    about_id: Mapped[UUID]
+    """The program; for what concerns the whole patient, the patient."""
+    kind: Mapped[FlagKind]
+    severity: Mapped[int] = mapped_column(SmallInteger)
+    opens_at: Mapped[datetime]
+    rises_at: Mapped[datetime | None] = mapped_column(default=None)
+    rises_to: Mapped[int | None] = mapped_column(SmallInteger, default=None)
+    nudges_at: Mapped[datetime | None] = mapped_column(default=None)
+    expires_at: Mapped[datetime | None] = mapped_column(default=None)
+    episode: Mapped[str]
+    evidence: Mapped[dict[str, Any]]
+    announced: Mapped[int | None] = mapped_column(SmallInteger, default=None)
+    """The highest severity the outside was told of."""
+    acknowledged_at: Mapped[datetime | None] = mapped_column(default=None)
+    acknowledged_by: Mapped[UUID | None] = mapped_column(default=None)
+    snoozed_until: Mapped[datetime | None] = mapped_column(default=None)
+    closed_at: Mapped[datetime | None] = mapped_column(default=None)
+    closed_because: Mapped[str | None] = mapped_column(default=None)
+    rule_version: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class Announcement(Identified, Base, kw_only=True):
+    """Something the outside must be told, written with what it tells of."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (of_clinic(), Index("ix_outbox_created", "clinic_id", "created_at"), {"info": TENANT})
+
+    kind: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    """Ids only: no health data leaves with an announcement."""
+    created_at: Mapped[datetime]
+    delivered_at: Mapped[datetime | None] = mapped_column(default=None)
