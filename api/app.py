@@ -63,5 +63,3 @@ async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
     # As many threads as connections, so that no thread ever waits for one.
     anyio.to_thread.current_default_thread_limiter().total_tokens = POOL_SIZE
     yield
-
-

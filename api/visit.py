@@ -92,7 +92,7 @@ class By:
         self.roles = frozenset(roles)
 
     # async, and without I/O, so that it costs no thread.
-    async def __call__(
+    async def __call__(  # noqa: D102  (FastAPI calls it)
         self,
         request: Request,
         credential: Annotated[str | None, Depends(_bearer)],
@@ -110,7 +110,7 @@ class ByAnybody:
 
     roles: frozenset[Role] = frozenset()
 
-    async def __call__(self, request: Request) -> Visit:
+    async def __call__(self, request: Request) -> Visit:  # noqa: D102  (FastAPI calls it)
         return visit_of(request, None, self.roles)
 
 
@@ -142,4 +142,3 @@ async def _expected_version(
 
 
 ExpectedVersion = Annotated[int, Depends(_expected_version)]
-

@@ -1,6 +1,7 @@
 """Alembic's way in: migrate the connection we are handed, or open the application's own."""
 
 import os
+from typing import Literal
 
 import sqlalchemy as sa
 from alembic import context
@@ -31,7 +32,7 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
-def render_item(type_: str, obj: object, autogen: AutogenContext) -> str | bool:
+def render_item(type_: str, obj: object, autogen: AutogenContext) -> str | Literal[False]:
     """A revision never imports living code: our own column types are written as what they are in the database."""
     if type_ == "type" and isinstance(obj, UtcDateTime):
         return "sa.DateTime(timezone=True)"

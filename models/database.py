@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from threading import Lock
 from types import ModuleType
 from typing import Any
@@ -35,9 +36,7 @@ def open_database(url: str, **engine_options: Any) -> tuple[Engine, Database]:
     if kind == "sqlite":
         if make_url(url).database in {None, "", ":memory:"}:
             raise ValueError("DATABASE_URL: name a file, for example sqlite:///followthrough.db.")
-        engine = create_engine(
-            url, module=sqlite_module(), pool_size=POOL_SIZE, max_overflow=0, **engine_options
-        )
+        engine = create_engine(url, module=sqlite_module(), pool_size=POOL_SIZE, max_overflow=0, **engine_options)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     elif kind == "postgresql":
@@ -58,9 +57,10 @@ def open_database(url: str, **engine_options: Any) -> tuple[Engine, Database]:
     )
 
 
-def insert_for(tx: Session, table: type[Base]) -> Any:
-    """An INSERT that knows ON CONFLICT, in the words of the database at hand."""
-    words = postgresql if tx.get_bind().dialect.name == "postgresql" else sqlite
+def insert_for(database: Session | str, table: type[Base]) -> Any:
+    """An INSERT that knows ON CONFLICT, in the words of the database at hand (or of a dialect's name)."""
+    dialect = database if isinstance(database, str) else database.get_bind().dialect.name
+    words = postgresql if dialect == "postgresql" else sqlite
     return words.insert(table.__table__)
 
 
@@ -69,10 +69,9 @@ def sqlite_module() -> ModuleType:
     database when two connections write and checkpoint at once.
     """
     try:
-        import pysqlite3.dbapi2 as module  # noqa: PLC0415  (a wheel for some machines only)
+        return import_module("pysqlite3.dbapi2")
     except ImportError:
-        import sqlite3 as module  # noqa: PLC0415
-    return module
+        return import_module("sqlite3")
 
 
 def _one_at_a_time(

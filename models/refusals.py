@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818  (a refusal is an answer, not an error)
     """Base of everything the house refuses; the doors decide how to say it."""
 
     code: ClassVar[str]

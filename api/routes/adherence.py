@@ -43,9 +43,7 @@ def get_worklist(
 ) -> Worklist:
     after = read_cursor(cursor, _PLACE)
     with visit.reading() as (tx, caller):
-        rows = worklist(
-            tx, caller, therapist_id=therapist_id, kind=kind, after=after, limit=limit + 1, now=visit.now
-        )
+        rows = worklist(tx, caller, therapist_id=therapist_id, kind=kind, after=after, limit=limit + 1, now=visit.now)
     last = rows[limit - 1] if len(rows) > limit else None
     place = (int(last.severity), last.opened_at.isoformat(), last.flag_id) if last else None
     return Worklist(

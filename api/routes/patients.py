@@ -93,7 +93,9 @@ def record_screening(patient_id: UUID, said: ScreeningIn, visit: StaffVisit) -> 
         return ScreeningOut.model_validate(recorded)
 
 
-@router.post("/{patient_id}/invitation", status_code=201, summary="Invite a patient's phone; earlier codes stop working")
+@router.post(
+    "/{patient_id}/invitation", status_code=201, summary="Invite a patient's phone; earlier codes stop working"
+)
 def invite_patient(patient_id: UUID, visit: StaffVisit, response: Response) -> InvitationOut:
     response.headers["Cache-Control"] = "no-store"
     with visit.writing() as (tx, caller):

@@ -29,7 +29,7 @@ class KeepsRefused(APIRoute):
     about safety is heard, whatever is wrong with the rest.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # noqa: D102  (FastAPI calls it)
         handle = super().get_route_handler()
 
         async def keeping(request: Request) -> Response:
@@ -94,5 +94,3 @@ def list_sessions(
         items=[SessionOut.of(log, entries) for log, entries in found[:limit]],
         next=next_cursor(request, response, place),
     )
-
-

@@ -41,9 +41,7 @@ class ExerciseOut(Answer):
     def of(cls, found: Found) -> "ExerciseOut":
         row = found.exercise
         plain = {name: getattr(row, name) for name in cls.model_fields if name not in {"needs", "dosage", "retired"}}
-        return cls(
-            **plain, needs=found.needs, dosage=DosageOut(**row.dosage), retired=row.retired_at is not None
-        )
+        return cls(**plain, needs=found.needs, dosage=DosageOut(**row.dosage), retired=row.retired_at is not None)
 
 
 class ExercisePage(Answer):

@@ -17,7 +17,7 @@ class TokensOut(Answer):
     """A pair of tokens (RFC 6749, 5.1)."""
 
     access_token: str = Field(examples=["ft_..."])
-    token_type: Literal["bearer"] = "bearer"
+    token_type: Literal["bearer"] = Field(default="bearer")
     expires_in: int = Field(description="Seconds until the access token expires.", examples=[900])
     refresh_token: str = Field(examples=["ft_..."])
 

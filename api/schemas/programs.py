@@ -117,7 +117,7 @@ class ProgramIn(Said):
     goal: Line | None = Field(default=None, examples=["Walk to work without pain"])
     note: Note | None = None
     protocol: Slug | None = Field(default=None, examples=["chronic-lbp-core-stabilisation"])
-    phases: Annotated[list[PhaseIn], Field(max_length=12)] = []
+    phases: Annotated[list[PhaseIn], Field(max_length=12)] = Field(default=[])
     previous_program_id: UUID | None = None
 
     @model_validator(mode="after")
@@ -259,7 +259,7 @@ class MaintenanceIn(Said):
     """The maintenance program: a protocol's maintenance list, or phases of your own."""
 
     protocol: Slug | None = Field(default=None, examples=["chronic-lbp-core-stabilisation"])
-    phases: Annotated[list[PhaseIn], Field(max_length=12)] = []
+    phases: Annotated[list[PhaseIn], Field(max_length=12)] = Field(default=[])
     title: Line | None = None
 
     @model_validator(mode="after")
@@ -295,5 +295,3 @@ def _item(item: Item, name: str) -> ItemOut:
         teach_back=item.teach_back,
         dosage=DosageOut.model_validate(item),
     )
-
-

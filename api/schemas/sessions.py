@@ -46,7 +46,9 @@ class SessionIn(Said):
     time_zone: Zone
     local_date: Day = Field(description="The patient's date at the time.")
     done: DoneShare = Field(description="All as prescribed, some, or none.")
-    reason: Code | None = Field(default=None, description="Why not, where something was left out.", examples=["no_time"])
+    reason: Code | None = Field(
+        default=None, description="Why not, where something was left out.", examples=["no_time"]
+    )
     pain_before: Score | None = None
     pain_during: Score | None = Field(default=None, description="The worst of it, 0-10.")
     pain_after: Score | None = None
@@ -58,7 +60,7 @@ class SessionIn(Said):
         default=[], description="One-tap reports: fall, dizzy, not_sure, RF-01 …", examples=[["not_sure"]]
     )
     note: Note | None = None
-    entries: Annotated[list[EntryIn], Field(max_length=60)] = []
+    entries: Annotated[list[EntryIn], Field(max_length=60)] = Field(default=[])
     ext: Annotated[dict[str, Any], AfterValidator(_small)] | None = Field(
         default=None, description="Whatever a newer app wants kept: at most 2 KiB, returned unchanged."
     )

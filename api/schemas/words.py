@@ -56,7 +56,10 @@ Email = Annotated[str, Field(pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$", max
 Phone = Annotated[str, Field(pattern=r"^[+0-9][0-9 ()./-]{2,29}$", examples=["+49 30 1234567"])]
 Zone = Annotated[str, Field(max_length=64, examples=["Europe/Berlin"]), AfterValidator(_known_zone)]
 Instant = Annotated[
-    AwareDatetime, BeforeValidator(_iso_text), AfterValidator(_in_our_time), Field(examples=["2026-03-04T07:30:00+01:00"])
+    AwareDatetime,
+    BeforeValidator(_iso_text),
+    AfterValidator(_in_our_time),
+    Field(examples=["2026-03-04T07:30:00+01:00"]),
 ]
 Day = Annotated[date, BeforeValidator(_iso_text), AfterValidator(_in_living_memory), Field(examples=["2026-03-04"])]
 Score = Annotated[int, Field(strict=True, ge=0, le=10)]

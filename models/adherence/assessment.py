@@ -81,7 +81,7 @@ def assess(
     over = Standing.WITHDRAWN if withdrawn else Standing.ENDED
     edges = _edges(plan, schedule, silence)
 
-    def standing(moment: datetime) -> Standing:
+    def standing(moment: datetime) -> Standing:  # noqa: PLR0911  (one standing a line)
         if plan.ends_on and moment >= midnight_after(plan.ends_on, plan.zone):
             return over
         if schedule.is_paused(moment.astimezone(plan.zone).toordinal()):

@@ -55,6 +55,7 @@ class Stretch:
     intervals: frozenset[int]
 
     def weight(self, ordinal: int) -> int:
+        """What a day expects, pauses aside, in `UNIT`ths."""
         if self._is_definite(ordinal):
             return UNIT
         if not self.flexible:
@@ -97,6 +98,7 @@ class Schedule:
         return self.stretches[found]
 
     def is_paused(self, ordinal: int) -> bool:
+        """Whether nothing is expected because of a pause."""
         found = bisect_right(self._pause_starts, ordinal) - 1
         return found >= 0 and ordinal <= self._pauses[found][1]
 

@@ -26,6 +26,8 @@ HORIZON_DAYS = 5 * 366
 NOT_STARTED_SLOTS = 5
 """Under the prior only 11 % of those who will start miss their first five slots (engine study, section 7)."""
 NOT_STARTED_DAYS = 7
+TOLD_DAYS = 91
+"""Missed sessions are told one by one for at least this many days of silence."""
 _MOST_SLOTS = 400
 
 
@@ -203,9 +205,9 @@ def _walk(schedule: Schedule, last: int, slots: int, silent_days: int) -> tuple[
             slot_days.append(ordinal)
         if net_day is None and silent >= silent_days and slot_days:
             net_day = ordinal
-        if net_day is not None and len(slot_days) >= slots:
+        if net_day is not None and len(slot_days) >= slots and ordinal >= last + TOLD_DAYS:
             break
-    return slot_days[:slots], net_day
+    return slot_days, net_day
 
 
 def _opens_at(

@@ -6,8 +6,10 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from models.database import Database
 from models.operations.callers import Caller
 from models.operations.credentials import hash_password
 from models.operations.ids import new_id
@@ -76,6 +78,16 @@ def demo_clinic(tx: Session) -> Clinic | None:
 def any_clinic(tx: Session) -> Clinic | None:
     """Any clinic at all: whether this database is in use. Reads across clinics, by design."""
     return tx.scalars(select(Clinic).limit(1)).first()
+
+
+def is_ready(database: Database) -> bool:
+    """Whether the database answers, with the tables this version needs."""
+    try:
+        with database.reading() as tx:
+            any_clinic(tx)
+    except SQLAlchemyError:
+        return False
+    return True
 
 
 def check_time_zone(name: str) -> str:

@@ -38,9 +38,7 @@ class Following:
     last_day: date | None
 
 
-def following(
-    tx: Session, caller: Caller, program_id: UUID, *, as_of: datetime | None, now: datetime
-) -> Following:
+def following(tx: Session, caller: Caller, program_id: UUID, *, as_of: datetime | None, now: datetime) -> Following:
     """Judge a program as of `as_of` (now if None), from what was known then."""
     moment = min(as_of or now, now)
     known = course(tx, caller, program_id)
@@ -76,9 +74,7 @@ def following(
     )
 
 
-def _bouts(
-    tx: Session, clinic_id: UUID, patient_id: UUID, program_id: UUID, as_of: datetime
-) -> Sequence[Bout]:
+def _bouts(tx: Session, clinic_id: UUID, patient_id: UUID, program_id: UUID, as_of: datetime) -> Sequence[Bout]:
     """The sessions with exercise and their entries, in one statement."""
     rows = tx.execute(
         select(

@@ -44,7 +44,9 @@ class Course:
     def lines_on(self, day: date) -> list[Item]:
         """The items in force on a local day, as-needed ones included, in order."""
         reigning = [
-            revision for revision in self.revisions.values() if revision.effective_on <= max(day, self.program.starts_on)
+            revision
+            for revision in self.revisions.values()
+            if revision.effective_on <= max(day, self.program.starts_on)
         ]
         if not reigning:
             return []
@@ -59,6 +61,7 @@ class Course:
 
     @property
     def withdrawn(self) -> bool:
+        """Whether the patient stopped it."""
         return self.program.status is ProgramStatus.WITHDRAWN
 
     def local_today(self, now: datetime) -> date:
@@ -81,9 +84,7 @@ class Course:
         )
 
 
-def courses(
-    tx: Session, clinic_id: UUID, programs: Select[tuple[Program]], *, lock: bool = False
-) -> dict[UUID, Course]:
+def courses(tx: Session, clinic_id: UUID, programs: Select[Program], *, lock: bool = False) -> dict[UUID, Course]:
     """The courses of the programs that `programs` selects within `clinic_id`.
 
     With `lock`, each program's row is held before anything else is read: whoever writes second must see all that

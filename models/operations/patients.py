@@ -40,7 +40,7 @@ class PatientDraft:
     preferences: Mapping[str, Any] = field(default_factory=dict)
 
 
-def visible_patients(caller: Caller) -> Select[tuple[Patient]]:
+def visible_patients(caller: Caller) -> Select[Patient]:
     """Every read of patients starts here: staff see their clinic, a patient sees themselves."""
     seen = select(Patient).where(Patient.clinic_id == caller.clinic_id, Patient.deleted_at.is_(None))
     return seen.where(Patient.id == caller.patient_id) if caller.role is Role.PATIENT else seen
@@ -183,9 +183,7 @@ def invite(tx: Session, caller: Caller, patient_id: UUID, *, now: datetime) -> t
     tx.add_all(
         [
             invitation,
-            InvitationCode(
-                code_hash=invitation.code_hash, clinic_id=invitation.clinic_id, invitation_id=invitation.id
-            ),
+            InvitationCode(code_hash=invitation.code_hash, clinic_id=invitation.clinic_id, invitation_id=invitation.id),
         ]
     )
     return invitation, code

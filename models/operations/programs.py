@@ -95,7 +95,7 @@ class ProgramDraft:
     previous_program_id: UUID | None = None
 
 
-def visible_programs(caller: Caller) -> Select[tuple[Program]]:
+def visible_programs(caller: Caller) -> Select[Program]:
     """Every read of programs starts here: staff see their clinic's, a patient their own, drafts left out."""
     seen = select(Program).where(Program.clinic_id == caller.clinic_id)
     if caller.role is Role.PATIENT:
@@ -131,9 +131,7 @@ def create_program(tx: Session, caller: Caller, patient_id: UUID, draft: Program
     _check_phases(phases)
     if draft.previous_program_id is not None:
         previous = tx.scalars(
-            visible_programs(caller).where(
-                Program.id == draft.previous_program_id, Program.patient_id == whose.id
-            )
+            visible_programs(caller).where(Program.id == draft.previous_program_id, Program.patient_id == whose.id)
         ).one_or_none()
         if previous is None:
             raise Unknown(f"No program {draft.previous_program_id}.", field="/previous_program_id")
@@ -201,9 +199,7 @@ def pause(
     return declared
 
 
-def discharge(
-    tx: Session, caller: Caller, program_id: UUID, maintenance: ProgramDraft, *, now: datetime
-) -> Program:
+def discharge(tx: Session, caller: Caller, program_id: UUID, maintenance: ProgramDraft, *, now: datetime) -> Program:
     """End a program and begin the maintenance program that follows it: the patient stays watched."""
     found = course(tx, caller, program_id, lock=True)
     _must_run(found.program)
@@ -248,7 +244,7 @@ def _write_revision(
     now: datetime,
 ) -> None:
     exercises = _exercises(tx, phases)
-    key = {"clinic_id": caller.clinic_id, "program_id": program.id}
+    key: dict[str, Any] = {"clinic_id": caller.clinic_id, "program_id": program.id}
     tx.add(
         Revision(
             **key, number=number, effective_on=program.starts_on, author_id=caller.account_id, note=note, created_at=now
@@ -292,9 +288,7 @@ def _exercises(tx: Session, phases: Sequence[PhaseDraft]) -> dict[str, Lateralit
     for number, phase in enumerate(phases):
         for position, drafted in enumerate(phase.items):
             if drafted.exercise not in known:
-                raise Unknown(
-                    f"No exercise {drafted.exercise}.", field=f"/phases/{number}/items/{position}/exercise"
-                )
+                raise Unknown(f"No exercise {drafted.exercise}.", field=f"/phases/{number}/items/{position}/exercise")
     return known
 
 

@@ -114,9 +114,7 @@ class _Accepted:
     lines: list[EntryReport] = field(default_factory=list)
 
 
-def record_sessions(
-    tx: Session, caller: Caller, reports: Sequence[SessionReport], *, now: datetime
-) -> list[Result]:
+def record_sessions(tx: Session, caller: Caller, reports: Sequence[SessionReport], *, now: datetime) -> list[Result]:
     """Log `reports`; one result each, in order. A refused one harms none of its neighbours.
 
     Exactly once by the primary key: insert, and where the id is taken compare what it holds. A refusal is
@@ -132,8 +130,8 @@ def record_sessions(
             if known is None:
                 raise UnknownProgram(f"No program {report.program_id}.", field="/program_id")
             _check(report, known, now)
-        except SessionRefused as refusal:
-            results[number] = Result(outcome=Outcome.REJECTED, refusal=refusal)
+        except SessionRefused as why_not:
+            results[number] = Result(outcome=Outcome.REJECTED, refusal=why_not)
         else:
             accepted[number] = _Accepted(report, known, report.content_hash(), _entries(report, known))
     created = _insert(tx, caller, accepted, now)
@@ -149,9 +147,9 @@ def record_sessions(
     _insert_entries(tx, caller, [accepted[number] for number in created])
     if created:
         heard: dict[UUID, list[Heard]] = {}
-        for one in (accepted[number].report for number in created):
-            answers = Heard(str(one.id), one.local_date, alarms(one.chips))
-            heard.setdefault(one.program_id, []).append(answers)
+        for said in (accepted[number].report for number in created):
+            answers = Heard(str(said.id), said.local_date, alarms(said.chips))
+            heard.setdefault(said.program_id, []).append(answers)
         touched = {program_id: found[program_id] for program_id in heard}
         restate(tx, caller.clinic_id, touched, because=Because.RETURNED, now=now, heard=heard)
     return [_with_advice(report, results[number]) for number, report in enumerate(reports)]
@@ -284,10 +282,8 @@ def _insert(tx: Session, caller: Caller, accepted: Mapping[int, _Accepted], now:
         }
         for (patient_id, session_id), number in first.items()
     ]
-    stmt = insert_for(tx, SessionLog).values(rows).on_conflict_do_nothing(
-        index_elements=["clinic_id", "patient_id", "id"]
-    )
-    new = set(tx.execute(stmt.returning(SessionLog.patient_id, SessionLog.id)).tuples())
+    stmt = insert_for(tx, SessionLog).on_conflict_do_nothing(index_elements=["clinic_id", "patient_id", "id"])
+    new = set(tx.execute(stmt.returning(SessionLog.patient_id, SessionLog.id), rows).tuples())
     return [number for key, number in first.items() if key in new]
 
 
@@ -317,7 +313,7 @@ def _insert_entries(tx: Session, caller: Caller, new: Sequence[_Accepted]) -> No
         for entry in one.lines
     ]
     if rows:
-        tx.execute(insert_for(tx, SessionEntry).values(rows))
+        tx.execute(insert_for(tx, SessionEntry), rows)
 
 
 def _with_advice(report: SessionReport, result: Result) -> Result:
@@ -350,4 +346,6 @@ def _patient_of(tx: Session, caller: Caller, program_id: object) -> UUID | None:
         program = UUID(str(program_id))
     except ValueError:
         return None
-    return tx.scalars(visible_programs(caller).with_only_columns(Program.patient_id).where(Program.id == program)).first()
+    return tx.scalars(
+        visible_programs(caller).with_only_columns(Program.patient_id).where(Program.id == program)
+    ).first()

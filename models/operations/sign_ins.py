@@ -98,9 +98,7 @@ def choose(found: list[Candidate], password: str) -> Candidate | None:
     return fitting[0] if fitting else None
 
 
-def sign_in(
-    tx: Session, chosen: Candidate | None, email: str, *, address: str, now: datetime
-) -> Tokens | Refusal:
+def sign_in(tx: Session, chosen: Candidate | None, email: str, *, address: str, now: datetime) -> Tokens | Refusal:
     """Open a sign-in for the account whose password fitted, or count the failure."""
     if chosen is None:
         count_failure(tx, throttle_keys("login", name=email_key(email), address=address), now)
@@ -126,9 +124,7 @@ def redeem(
     invitation = None
     if found is not None:
         invitation = tx.scalars(
-            select(Invitation)
-            .where(Invitation.clinic_id == found[0], Invitation.id == found[1])
-            .with_for_update()
+            select(Invitation).where(Invitation.clinic_id == found[0], Invitation.id == found[1]).with_for_update()
         ).one()
     if invitation is None or invitation.ended_at is not None or invitation.expires_at <= now:
         count_failure(tx, keys, now)
@@ -241,9 +237,7 @@ def forget_expired_tokens(tx: Session, clinic_id: UUID, now: datetime) -> None:
 def _open(
     tx: Session, clinic_id: UUID, account_id: UUID, device_id: UUID | None, refresh_lasts: timedelta, now: datetime
 ) -> Tokens:
-    signed_in = SignIn(
-        clinic_id=clinic_id, id=new_id(now), account_id=account_id, device_id=device_id, created_at=now
-    )
+    signed_in = SignIn(clinic_id=clinic_id, id=new_id(now), account_id=account_id, device_id=device_id, created_at=now)
     tx.add(signed_in)
     tx.flush()  # the tokens' foreign key needs it
     return Tokens(

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -97,9 +98,7 @@ def restate(
     return assessments
 
 
-def raise_alarms(
-    tx: Session, clinic_id: UUID, patient_id: UUID, heard: Sequence[Heard], *, now: datetime
-) -> None:
+def raise_alarms(tx: Session, clinic_id: UUID, patient_id: UUID, heard: Sequence[Heard], *, now: datetime) -> None:
     """Open or add to the patient's safety flags, for answers that came without a session."""
     stmt = (
         select(Flag)
@@ -162,9 +161,7 @@ def _sessions(clinic_id: UUID, programs: Collection[UUID]) -> Any:
             SessionLog.pain_during,
             SessionLog.reason,
         )
-        .where(
-            SessionLog.clinic_id == clinic_id, SessionLog.program_id.in_(programs), SessionLog.deleted_at.is_(None)
-        )
+        .where(SessionLog.clinic_id == clinic_id, SessionLog.program_id.in_(programs), SessionLog.deleted_at.is_(None))
         .order_by(SessionLog.local_date, SessionLog.id)
     )
 
@@ -401,14 +398,16 @@ def _row(flag: Flag) -> dict[str, Any]:
 
 
 def _save(tx: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows, or replace those that are there: one statement."""
-    if not rows:
-        return
+    """Insert rows, or replace those that are there: one statement, written once."""
+    if rows:
+        tx.execute(_insert_or_replace(table, tx.get_bind().dialect.name), rows)
+
+
+@cache
+def _insert_or_replace(table: type[Base], dialect: str) -> Any:
     kept = table.__table__
     assert isinstance(kept, Table)
-    stmt = insert_for(tx, table).values(list(rows))
+    stmt = insert_for(dialect, table)
     keys = [column.key for column in kept.primary_key]
     replaced = {column.key: stmt.excluded[column.key] for column in kept.columns if column.key not in keys}
-    tx.execute(stmt.on_conflict_do_update(index_elements=keys, set_=replaced))
-
-
+    return stmt.on_conflict_do_update(index_elements=keys, set_=replaced)

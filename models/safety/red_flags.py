@@ -14,7 +14,9 @@ EMERGENCY = "Stop exercising. Call the emergency number (112, 911, 999) now and 
 SAME_DAY = "Stop exercising. Get medical help today; if you cannot reach your clinic, go to urgent care."
 WITHIN_DAYS = "Stop this program for now. See a doctor within the next few days."
 ASK = "Tell your therapist at your next contact."
-FALL_ADVICE = "Rest. If you hit your head or cannot put weight on a limb, get medical help now; your therapist will call."
+FALL_ADVICE = (
+    "Rest. If you hit your head or cannot put weight on a limb, get medical help now; your therapist will call."
+)
 PAIN_ADVICE = "Stop the exercise that hurts and rest today. Your therapist has been told and will contact you."
 
 
@@ -41,7 +43,11 @@ RED_FLAGS = {
             EMERGENCY,
         ),
         RedFlag(
-            "RF-02", "New or growing weakness in a leg, foot or arm", "Progressive nerve loss", Severity.URGENT, SAME_DAY
+            "RF-02",
+            "New or growing weakness in a leg, foot or arm",
+            "Progressive nerve loss",
+            Severity.URGENT,
+            SAME_DAY,
         ),
         RedFlag(
             "RF-03",
@@ -102,9 +108,7 @@ RED_FLAGS = {
             EMERGENCY,
         ),
         RedFlag("RF-11", "One calf swollen, warm and painful", "Clot", Severity.URGENT, SAME_DAY),
-        RedFlag(
-            "RF-12", "Deep tearing belly and back pain, over 60", "Aortic aneurysm", Severity.EMERGENCY, EMERGENCY
-        ),
+        RedFlag("RF-12", "Deep tearing belly and back pain, over 60", "Aortic aneurysm", Severity.EMERGENCY, EMERGENCY),
         RedFlag(
             "RF-13",
             "Pregnant with bleeding, fluid loss, regular contractions, calf pain, dizziness or headache",

@@ -101,9 +101,7 @@ class RejectedSession(Identified, Base, kw_only=True):
     __tablename__ = "rejected_session"
     __table_args__ = (
         of("account", "account_id"),
-        Index(
-            "uq_rejected_session_body", "clinic_id", "account_id", "session_id", "content_hash", "code", unique=True
-        ),
+        Index("uq_rejected_session_body", "clinic_id", "account_id", "session_id", "content_hash", "code", unique=True),
         {"info": TENANT},
     )
 

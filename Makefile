@@ -1,0 +1,56 @@
+# `make run` and `make test` are all a newcomer needs; the rest is for those who stay.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+FT := $(BIN)/python -m api.cli
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench demo-reset requirements clean
+
+help:  ## Say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+run: .venv/run  ## Install, migrate, seed, build the demo clinic if there is none, and serve
+	@$(FT) migrate
+	@$(FT) seed
+	@$(FT) demo --if-empty
+	@$(FT) serve
+
+test: .venv/dev  ## Install what the tests need and run them on SQLite and PostgreSQL
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: .venv/dev  ## Formatter, linter, types, import contract, tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/python -m mypy
+	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+bench: .venv/dev  ## Measure the engine
+	@$(BIN)/python -m tests.bench.assess
+
+demo-reset: .venv/run  ## Throw the default SQLite database away and build the demo clinic anew
+	@test -z "$$DATABASE_URL" || { echo "demo-reset only knows the default database; unset DATABASE_URL." >&2; exit 1; }
+	@rm -f followthrough.db followthrough.db-wal followthrough.db-shm
+	@$(FT) migrate
+	@$(FT) seed
+	@$(FT) demo
+
+requirements: .venv/dev  ## Pin anew what pyproject.toml allows
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade -o requirements.txt
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade -o requirements-dev.txt
+
+clean:  ## Remove the virtual environment and what tools left behind
+	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
+
+.venv/run: pyproject.toml requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.venv/dev: pyproject.toml requirements-dev.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@ .venv/run

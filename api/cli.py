@@ -1,0 +1,230 @@
+"""The other door: `followthrough serve | migrate | seed | demo | …`."""
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from tqdm import tqdm
+
+from api import logs
+from api.app import create_app
+from api.settings import Settings
+from models.database import Database, open_database, sqlite_module
+from models.operations import accounts, sweep
+from models.refusals import Refusal
+from models.tables import Role
+from seed_data.demo import build as demo
+from seed_data.load import load
+
+ROOT = Path(__file__).parent.parent
+
+
+def main(said: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0 when all went well, 1 when refused, 2 when misspelled."""
+    arguments = _parser().parse_args(said)
+    settings = Settings.from_environment()
+    try:
+        return int(arguments.run(settings, arguments) or 0)
+    except Refusal as refusal:
+        print(f"followthrough: {refusal}", file=sys.stderr)
+    except SQLAlchemyError as error:
+        print(f"followthrough: the database refused ({type(error).__name__}).", file=sys.stderr)
+        print("Has it been migrated? Try: followthrough migrate", file=sys.stderr)
+    except ValueError as error:
+        print(f"followthrough: {error}", file=sys.stderr)
+    return 1
+
+
+def application() -> FastAPI:
+    """The HTTP application as a server process makes it."""
+    settings = Settings.from_environment()
+    logs.start(settings.log_level)
+    return create_app(settings, _database(settings))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="followthrough", description="Home exercise that notices who is stopping.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    serving = command("serve", serve, "Serve HTTP.")
+    serving.add_argument("--workers", type=int, default=1, help="processes (PostgreSQL only)")
+    command("migrate", migrate, "Bring the database's tables up to date.")
+    command("seed", seed, "Put exercises, precautions and protocols into the catalogue.")
+    showing = command("demo", build_demo, "Build the demo clinic.")
+    showing.add_argument("--if-empty", action="store_true", help="only if there is no clinic yet")
+    command("sweep", run_sweep, "Announce flags that have come due; forget what has expired.")
+    counting = command("reassess", run_reassess, "Judge every program anew from its sessions.")
+    counting.add_argument("--verify", action="store_true", help="change nothing; fail if anything would change")
+    command("openapi", show_openapi, "Print the OpenAPI document.")
+    founding = command("create-clinic", create_clinic, "Create a clinic.")
+    founding.add_argument("name")
+    founding.add_argument("--time-zone", required=True, help="IANA name, for example Europe/Berlin")
+    founding.add_argument("--locale", default="en")
+    hiring = command("create-staff", create_staff, "Create a member of staff; asks for the password.")
+    hiring.add_argument("--clinic", required=True, type=UUID, help="the clinic's id")
+    hiring.add_argument("--role", required=True, choices=[Role.ADMIN.value, Role.THERAPIST.value])
+    hiring.add_argument("--name", required=True)
+    hiring.add_argument("--email", required=True)
+    return parser
+
+
+def serve(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Serve HTTP until interrupted."""
+    is_sqlite = make_url(settings.database_url).get_backend_name() == "sqlite"
+    if is_sqlite and arguments.workers > 1:
+        raise ValueError("SQLite is served by one process; use PostgreSQL for more.")
+    with _database(settings).reading() as tx:
+        clinic = accounts.demo_clinic(tx)
+    _greet(settings, is_demo=clinic is not None)
+    uvicorn.run(
+        "api.cli:application",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=arguments.workers,
+        log_config=None,
+        server_header=False,
+    )
+
+
+def migrate(settings: Settings, _arguments: argparse.Namespace) -> None:
+    """Upgrade the schema to the newest revision."""
+    from alembic import command  # noqa: PLC0415  (the serving process has no use for it)
+    from alembic.config import Config  # noqa: PLC0415
+
+    engine, _ = open_database(settings.database_url)
+    with engine.connect() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
+        command.upgrade(config, "head")
+    engine.dispose()
+
+
+def seed(settings: Settings, _arguments: argparse.Namespace) -> None:
+    """Bring the catalogue up to date with the shelf."""
+    with _database(settings).writing() as tx:
+        changed = load(tx)
+    print(f"Catalogue: {changed} exercises and protocols new or changed.")
+
+
+def build_demo(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Build the demo clinic, once."""
+    with _database(settings).writing() as tx:
+        known = accounts.any_clinic(tx) if arguments.if_empty else accounts.demo_clinic(tx)
+        if known is not None:
+            if not arguments.if_empty:
+                print("There is a demo clinic already; `make demo-reset` builds it anew.", file=sys.stderr)
+            return 0 if arguments.if_empty else 1
+        told = demo.build(tx, datetime.now(UTC))
+        for _ in tqdm(told, total=demo.PATIENTS, desc="Demo clinic", unit="patient"):
+            pass
+    return 0
+
+
+def run_sweep(settings: Settings, _arguments: argparse.Namespace) -> None:
+    """Announce what has come due, clinic by clinic."""
+    database, announced = _database(settings), 0
+    with database.reading() as tx:
+        clinics = sweep.every_clinic(tx)
+    for clinic_id in clinics:
+        while True:
+            with database.writing() as tx:
+                due = sweep.announce_due(tx, clinic_id, now=datetime.now(UTC))
+            announced += due
+            if not due:
+                break
+        with database.writing() as tx:
+            sweep.forget_expired(tx, clinic_id, now=datetime.now(UTC))
+    print(f"{announced} flags announced.")
+
+
+def run_reassess(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Recount every program's standing and flags from its sessions."""
+    database, now, differing = _database(settings), datetime.now(UTC), 0
+    with database.reading() as tx:
+        batches = [
+            (clinic_id, batch) for clinic_id in sweep.every_clinic(tx) for batch in sweep.program_batches(tx, clinic_id)
+        ]
+    with tqdm(total=sum(len(batch) for _, batch in batches), desc="Programs", unit="program") as bar:
+        for clinic_id, batch in batches:
+            with database.writing() as tx:
+                differing += len(sweep.reassess(tx, clinic_id, batch, now=now))
+                if arguments.verify:
+                    tx.rollback()
+            bar.update(len(batch))
+    print(f"{differing} programs {'differ' if arguments.verify else 'were restated'}.")
+    return 1 if arguments.verify and differing else 0
+
+
+def show_openapi(settings: Settings, _arguments: argparse.Namespace) -> None:
+    """Print the OpenAPI document."""
+    app = create_app(settings, _database(settings))
+    print(json.dumps(app.openapi(), indent=2))
+
+
+def create_clinic(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Create a clinic and print its id."""
+    with _database(settings).writing() as tx:
+        clinic = accounts.create_clinic(
+            tx, name=arguments.name, time_zone=arguments.time_zone, locale=arguments.locale, now=datetime.now(UTC)
+        )
+        print(clinic.id)
+
+
+def create_staff(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Create a member of staff and print the account's id; FOLLOWTHROUGH_PASSWORD says the password, or it is asked."""
+    password = os.environ.get("FOLLOWTHROUGH_PASSWORD") or getpass.getpass("Password: ")
+    with _database(settings).writing() as tx:
+        account = accounts.create_staff(
+            tx,
+            arguments.clinic,
+            role=Role(arguments.role),
+            name=arguments.name,
+            email=arguments.email,
+            password=password,
+            now=datetime.now(UTC),
+        )
+        print(account.id)
+
+
+def _database(settings: Settings) -> Database:
+    _, database = open_database(settings.database_url)
+    return database
+
+
+def _greet(settings: Settings, *, is_demo: bool) -> None:
+    base = f"http://{settings.host}:{settings.port}"
+    if make_url(settings.database_url).get_backend_name() == "sqlite":
+        kept = f"SQLite {sqlite_module().sqlite_version}"
+    else:
+        kept = "PostgreSQL"
+    print(f"\nFollowthrough on {kept}\n\n  Look around   {base}/docs")
+    if is_demo:
+        for member in demo.PEOPLE["staff"]:
+            print(f"  Demo {member['role']:<9} {member['email']}   password {demo.PASSWORD}")
+        print(
+            f"\n  First question, who needs me now?\n\n"
+            f"  TOKEN=$(curl -s {base}/v1/auth/token -d grant_type=password -d username=ines@demo.example \\\n"
+            f'    -d password={demo.PASSWORD} | sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\')\n'
+            f'  curl -s {base}/v1/worklist -H "Authorization: Bearer $TOKEN"'
+        )
+    print(flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

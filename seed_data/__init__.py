@@ -1,0 +1,1 @@
+"""The shelf: exercises, precautions, protocols and a demo clinic, as data and as a story, put in by operations."""

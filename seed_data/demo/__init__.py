@@ -1,0 +1,1 @@
+"""A demo clinic that convinces: about forty patients over twelve weeks, each with a story."""

@@ -1,0 +1,270 @@
+"""Telling the demo clinic's stories through the ordinary operations, each deed at the moment it was done.
+
+Deterministic: the same day gives the same clinic. Nothing is written as rows; the worklist that comes out is what
+the engine makes of these sessions.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from models.operations import accounts, patients, programs, sessions, sign_ins, sweep
+from models.operations.callers import Caller, identify
+from models.safety.red_flags import RED_FLAGS
+from models.tables import Clinic, DoneShare, PauseReason, ProgramType, Role
+
+SEED = 1121
+PEOPLE: dict[str, Any] = json.loads((Path(__file__).parent / "people.json").read_text(encoding="utf-8"))
+PATIENTS = len(PEOPLE["patients"])
+PASSWORD: str = PEOPLE["password"]
+MAINTENANCE_DAYS = frozenset({0, 2, 4})
+
+
+@dataclass(slots=True)
+class _Story:
+    """One patient's weeks as they are told."""
+
+    tx: Session
+    therapist: Caller
+    now: datetime
+    random: Random
+    told: Mapping[str, Any]
+    zone: ZoneInfo
+    starts_on: date
+    caller: Caller | None = None
+    program_id: UUID | None = None
+    maintenance_id: UUID | None = None
+    deeds: list[tuple[datetime, Callable[[datetime], None]]] = field(default_factory=list)
+
+    @property
+    def days(self) -> int:
+        return (self.now.astimezone(self.zone).date() - self.starts_on).days
+
+    def at(self, day: int, hour: float) -> datetime:
+        """An instant on the program's `day` (from 0), local time."""
+        noon = datetime.combine(self.starts_on + timedelta(days=day), time(), self.zone)
+        return (noon + timedelta(hours=hour)).astimezone(UTC)
+
+    def then(self, moment: datetime, deed: Callable[[datetime], None]) -> None:
+        if moment <= self.now:
+            self.deeds.append((moment, deed))
+
+
+def build(tx: Session, now: datetime) -> Iterator[str]:
+    """Build the demo clinic, all in one transaction; yields each patient's name when their story is told."""
+    began = now - timedelta(days=90)
+    clinic = accounts.create_clinic(tx, **PEOPLE["clinic"], is_demo=True, now=began)
+    staff = [_staff(tx, clinic, member, began) for member in PEOPLE["staff"]]
+    therapists = [caller for caller in staff if caller.role is Role.THERAPIST]
+    for number, person in enumerate(PEOPLE["patients"]):
+        _tell(tx, therapists[number % len(therapists)], person, Random(SEED + number), clinic, now)
+        yield f"{person[0]} {person[1]}"
+    while sweep.announce_due(tx, clinic.id, now=now, silently=True):
+        tx.flush()  # the next batch must see this one as announced
+
+
+def _staff(tx: Session, clinic: Clinic, member: Mapping[str, str], now: datetime) -> Caller:
+    role = Role(member["role"])
+    account = accounts.create_staff(
+        tx, clinic.id, role=role, name=member["name"], email=member["email"], password=PASSWORD, now=now
+    )
+    return Caller(clinic_id=clinic.id, account_id=account.id, role=role, name=account.name)
+
+
+def _tell(tx: Session, therapist: Caller, person: list[Any], random: Random, clinic: Clinic, now: datetime) -> None:
+    given, family, born, kind, protocol, days_ago = person
+    told = PEOPLE["stories"][kind]
+    zone = ZoneInfo(clinic.time_zone)
+    story = _Story(
+        tx=tx,
+        therapist=therapist,
+        now=now,
+        random=random,
+        told=told,
+        zone=zone,
+        starts_on=now.astimezone(zone).date() - timedelta(days=days_ago),
+    )
+    _prescribe(story, given, family, date(born, 1 + random.randrange(12), 1 + random.randrange(28)), protocol)
+    _exercise(story)
+    _pause(story)
+    _discharge(story, protocol)
+    for moment, deed in sorted(story.deeds, key=lambda planned: planned[0]):
+        deed(moment)
+
+
+def _prescribe(story: _Story, given: str, family: str, born: date, protocol: str) -> None:
+    """First visit: record, screening, program, and the invitation used on the spot."""
+    tx, therapist, visit = story.tx, story.therapist, story.at(0, 9)
+    mail = f"{given}.{family}@mail.example".lower().replace(" ", "")
+    patient = patients.create_patient(
+        tx,
+        therapist,
+        patients.PatientDraft(
+            given_name=given,
+            family_name=family,
+            birth_date=born,
+            email=mail,
+            phone=f"+49 30 555 {story.random.randrange(10_000):04d}",
+            minutes_available=story.random.choice([15, 20, 30]),
+        ),
+        now=visit,
+    )
+    patients.record_screening(tx, therapist, patient.id, dict.fromkeys(RED_FLAGS, False), None, now=visit)
+    draft = programs.ProgramDraft(protocol=protocol, starts_on=story.starts_on)
+    story.program_id = programs.create_program(tx, therapist, patient.id, draft, now=visit).id
+    programs.activate(tx, therapist, story.program_id, now=visit)
+    _, code = patients.invite(tx, therapist, patient.id, now=visit)
+    tokens = sign_ins.redeem(tx, code, born, "demo phone", address="", now=visit)
+    assert isinstance(tokens, sign_ins.Tokens)
+    tx.flush()  # the token must be there to be recognized
+    story.caller = identify(tx, tokens.access, visit)
+
+
+def _exercise(story: _Story) -> None:
+    """Day by day: whether the patient exercised, and what they said."""
+    told, random = story.told, story.random
+    silent_from = told.get("stops_after", told.get("discharged_after", story.days + 1))
+    for day in range(story.days + 1):
+        habit = told["habit"]
+        if "fades_to" in told:
+            habit += (told["fades_to"] - habit) * min(1.0, day / max(1, story.days * 0.8))
+        reports = "chip" in told and day == story.days - told["chip_days_ago"]
+        exercised = (random.random() < habit or reports) and not _is_away(story, day)
+        hour, wait = 7 + random.random() * 12, 0.1 + random.random() * 3
+        said = _words(story, day) | ({"chips": [told["chip"]]} if reports else {})
+        if not exercised or day >= silent_from:
+            continue
+        done_at = story.at(day, hour)
+        if "sends_on" in told:
+            # The phone finds a network once a week and brings everything.
+            weekday = (story.starts_on + timedelta(days=day)).weekday()
+            sent = story.at(day + (told["sends_on"] - weekday) % 7, 21)
+        else:
+            sent = done_at + timedelta(hours=wait)
+        story.then(sent, _logging(story, day, done_at, said))
+    if "last_word" in told:
+        _last_words(story, told["stops_after"])
+
+
+def _words(story: _Story, day: int) -> dict[str, Any]:
+    """What is said of an ordinary session: pain that eases over the weeks, mostly all done."""
+    random = story.random
+    pain = max(0, min(5, round(4 - 3 * day / 60 + random.uniform(-1, 1))))
+    share = DoneShare.ALL if random.random() < 0.75 else DoneShare.SOME
+    return {
+        "done": share,
+        "pain_during": pain,
+        "pain_before": min(10, pain + random.choice([0, 0, 1])),
+        "effort": random.randrange(3, 7),
+        "keep": random.uniform(0.5, 1.0),
+    }
+
+
+def _logging(
+    story: _Story, day: int, done_at: datetime, said: dict[str, Any], *, maintenance: bool = False
+) -> Callable[[datetime], None]:
+    session_id = UUID(int=story.random.getrandbits(128), version=4)
+
+    def log(now: datetime) -> None:
+        assert story.caller is not None
+        program_id = story.maintenance_id if maintenance else story.program_id
+        assert program_id is not None
+        words = {key: value for key, value in said.items() if key != "keep"}
+        local = story.starts_on + timedelta(days=day)
+        entries: list[sessions.EntryReport] = []
+        if words["done"] is DoneShare.SOME:
+            lines = programs.course(story.tx, story.caller, program_id).lines_on(local)
+            kept = lines[: max(1, round(len(lines) * said["keep"]))]
+            entries = [sessions.EntryReport(line_id=item.line_id) for item in kept]
+        report = sessions.SessionReport(
+            id=session_id,
+            program_id=program_id,
+            performed_at=done_at,
+            time_zone=story.zone.key,
+            local_date=local,
+            entries=entries,
+            **words,
+        )
+        result = sessions.record_sessions(story.tx, story.caller, [report], now=now)[0]
+        if result.refusal is not None:
+            raise result.refusal
+
+    return log
+
+
+def _last_words(story: _Story, day: int) -> None:
+    """The days before silence: a session that hurt, if it did, and the reason given for not going on."""
+    if "pain" in story.told:
+        hurt = {"done": DoneShare.SOME, "pain_during": story.told["pain"], "effort": 7, "keep": 0.5}
+        done_at = story.at(day, 17)
+        story.then(done_at + timedelta(hours=1), _logging(story, day, done_at, hurt))
+    reason = story.told["last_word"]
+    said = {"done": DoneShare.NONE, "reason": reason}
+    told_at = story.at(day + 2, 19)
+    story.then(told_at, _logging(story, day + 2, told_at, said))
+
+
+def _paused_days(story: _Story) -> tuple[int, int] | None:
+    """Days from and to, counted from 0: some are back, one is away now."""
+    if "pause" not in story.told:
+        return None
+    away = 9 if story.told["pause"] == "flare" else 13
+    first = story.days - 5 if story.days % 3 == 0 else story.days // 2
+    return first, first + away
+
+
+def _is_away(story: _Story, day: int) -> bool:
+    """On a declared pause, or away without a word."""
+    return any(away and away[0] <= day <= away[1] for away in (_paused_days(story), story.told.get("away")))
+
+
+def _pause(story: _Story) -> None:
+    paused = _paused_days(story)
+    if paused is None:
+        return
+    first, last = (story.starts_on + timedelta(days=day) for day in paused)
+
+    def declare(now: datetime) -> None:
+        assert story.caller is not None
+        assert story.program_id is not None
+        programs.pause(
+            story.tx,
+            story.caller,
+            story.program_id,
+            from_on=first,
+            to_on=last,
+            reason=PauseReason(story.told["pause"]),
+            now=now,
+        )
+
+    story.then(story.at(paused[0], 6), declare)
+
+
+def _discharge(story: _Story, protocol: str) -> None:
+    """Discharged to maintenance; one goes on three times a week, the other lets it slip after three weeks."""
+    last_day = story.told.get("discharged_after")
+    if last_day is None:
+        return
+
+    def discharge(now: datetime) -> None:
+        assert story.program_id is not None
+        maintenance = programs.ProgramDraft(
+            type=ProgramType.MAINTENANCE, protocol=protocol, previous_program_id=story.program_id
+        )
+        story.maintenance_id = programs.discharge(story.tx, story.therapist, story.program_id, maintenance, now=now).id
+
+    story.then(story.at(last_day, 10), discharge)
+    until = story.days if story.days % 2 else last_day + 21
+    for day in range(last_day + 1, until + 1):
+        if (story.starts_on + timedelta(days=day)).weekday() in MAINTENANCE_DAYS:
+            done_at = story.at(day, 18)
+            said = _words(story, day)
+            story.then(done_at + timedelta(hours=1), _logging(story, day, done_at, said, maintenance=True))

@@ -1,0 +1,21 @@
+"""Knocking on the app from a plain, synchronous test."""
+
+import httpx
+from anyio.from_thread import BlockingPortal
+from starlette.types import ASGIApp
+
+
+class InProcess(httpx.BaseTransport):
+    """Carries a sync client's requests to an ASGI app on the portal's event loop."""
+
+    def __init__(self, app: ASGIApp, portal: BlockingPortal) -> None:
+        # What breaks in the app is answered as in life: the server logs it and says 500.
+        self._carry = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self._portal = portal
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._portal.call(self._answer, request)
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        response = await self._carry.handle_async_request(request)
+        return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())

@@ -1,0 +1,215 @@
+"""A real database for every test, SQLite and PostgreSQL both, and the cheapest way to each.
+
+`database`, `tx`, `client`   all inside one transaction, rolled back afterwards.
+`shared_database`            really commits, for tests with several connections; emptied afterwards.
+
+Every test that touches a database runs twice. The catalogue is on the shelf in all of them.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from alembic import command
+from alembic.config import Config
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from fastapi import FastAPI
+from hypothesis import HealthCheck, settings
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from api.app import create_app
+from api.settings import Settings
+from models.database import Database, open_database
+from models.tables import Base
+from seed_data.load import load
+from tests.architecture.statements import watch
+from tests.asgi import InProcess
+from tests.builders import NOON
+from tests.postgres import PrivateServer
+
+ROOT = Path(__file__).parent.parent
+POSTGRES = "FOLLOWTHROUGH_TEST_POSTGRES"
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("suite")
+
+_private: list[PrivateServer] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start PostgreSQL once a run, before the workers are."""
+    if hasattr(config, "workerinput") or config.option.collectonly or os.environ.get(POSTGRES):
+        return
+    try:
+        server = PrivateServer()
+    except Exception as error:
+        raise pytest.UsageError(
+            f"PostgreSQL cannot start, and half of the suite needs it: {error}\n"
+            f"Name a server with {POSTGRES}=postgresql://… to use instead."
+        ) from error
+    _private.append(server)
+    os.environ[POSTGRES] = server.url
+
+
+def pytest_unconfigure() -> None:
+    """Stop it."""
+    for server in _private:
+        server.stop()
+
+
+# Databases. Migrations run once a worker and kind; everything after that is a copy.
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def template(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a migrated database with the catalogue, that nobody else writes to."""
+    with _new_database(kind, tmp_path_factory.mktemp("template")) as url:
+        engine, database = open_database(url)
+        migrate(engine)
+        with database.writing() as tx:
+            load(tx)
+        engine.dispose()
+        yield url
+
+
+@pytest.fixture(scope="session")
+def engine(template: str) -> Iterator[Engine]:
+    with copied(template) as url:
+        engine, _ = open_database(url)
+        watch(engine)
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def _committing(template: str) -> Iterator[tuple[Engine, Database]]:
+    with copied(template) as url:
+        engine, database = open_database(url)
+        watch(engine)
+        yield engine, database
+        engine.dispose()
+
+
+# What tests ask for.
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as connection, connection.begin() as outer:
+        yield connection
+        outer.rollback()
+
+
+@pytest.fixture
+def database(connection: Connection) -> Database:
+    """A database whose every transaction is a savepoint in the test's own."""
+    sessions = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
+    return Database(reading=sessions.begin, writing=sessions.begin)
+
+
+@pytest.fixture
+def tx(database: Database) -> Iterator[Session]:
+    with database.writing() as tx:
+        yield tx
+
+
+@pytest.fixture
+def shared_database(_committing: tuple[Engine, Database]) -> Iterator[Database]:
+    engine, database = _committing
+    yield database
+    with engine.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            if table.info["placement"] != "reference":
+                connection.execute(table.delete())
+
+
+@dataclass
+class Clock:
+    """What time the app is told it is."""
+
+    now: datetime = NOON
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    with start_blocking_portal() as portal:
+        yield portal
+
+
+@pytest.fixture(scope="session")
+def app() -> FastAPI:
+    return create_app(Settings(), Database(reading=_nowhere, writing=_nowhere))
+
+
+@pytest.fixture
+def client(app: FastAPI, database: Database, clock: Clock, portal: BlockingPortal) -> Iterator[httpx.Client]:
+    app.state.database = database
+    app.state.clock = lambda: clock.now
+    with httpx.Client(transport=InProcess(app, portal), base_url="http://test") as client:
+        yield client
+
+
+# Making and copying databases, for either kind of server.
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring a database up to a revision."""
+    with engine.connect() as connection:
+        command.upgrade(Config(toml_file=ROOT / "pyproject.toml", attributes={"connection": connection}), revision)
+
+
+@contextmanager
+def _new_database(kind: str, folder: Path) -> Iterator[str]:
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'template.db'}"
+    else:
+        with _created() as url:
+            yield url
+
+
+@contextmanager
+def copied(template: str) -> Iterator[str]:
+    """The URL of a database like `template`, for one user."""
+    if template.startswith("sqlite"):
+        original = Path(str(make_url(template).database))
+        copy = original.with_name(f"{uuid4().hex}.db")
+        shutil.copyfile(original, copy)
+        yield f"sqlite:///{copy}"
+    else:
+        with _created(f"template {make_url(template).database}") as url:
+            yield url
+
+
+@contextmanager
+def _created(options: str = "") -> Iterator[str]:
+    server = make_url(os.environ[POSTGRES]).set(drivername="postgresql+psycopg")
+    name = f"followthrough_{uuid4().hex}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"create database {name} {options}"))
+        yield server.set(database=name, drivername="postgresql").render_as_string(hide_password=False)
+        connection.execute(text(f"drop database {name} with (force)"))
+    admin.dispose()
+
+
+def _nowhere() -> None:  # pragma: no cover
+    raise AssertionError("this test has no database")
