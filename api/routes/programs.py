@@ -69,7 +69,7 @@ def pause_program(program_id: UUID, said: PauseIn, visit: SignedInVisit) -> Paus
 )
 def discharge_patient(program_id: UUID, said: DischargeIn, visit: StaffVisit) -> ProgramOut:
     with visit.writing() as (tx, caller):
-        following = programs.discharge(tx, caller, program_id, said.maintenance.as_draft(program_id), now=visit.now)
+        following = programs.discharge(tx, caller, program_id, said.maintenance.as_draft(), now=visit.now)
         return ProgramOut.of(programs.course(tx, caller, following.id))
 
 

@@ -268,13 +268,11 @@ class MaintenanceIn(Said):
             raise ValueError("say either a protocol or phases")
         return self
 
-    def as_draft(self, previous: UUID) -> ProgramDraft:
+    def as_draft(self) -> ProgramDraft:
         return ProgramDraft(
-            type=ProgramType.MAINTENANCE,
             title=self.title,
             protocol=self.protocol,
             phases=[phase.as_draft() for phase in self.phases],
-            previous_program_id=previous,
         )
 
 

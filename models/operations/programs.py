@@ -1,7 +1,7 @@
 """Programs: prescribing them, and the turns of their life."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -203,7 +203,8 @@ def discharge(tx: Session, caller: Caller, program_id: UUID, maintenance: Progra
     """End a program and begin the maintenance program that follows it: the patient stays watched."""
     found = course(tx, caller, program_id, lock=True)
     _must_run(found.program)
-    following = create_program(tx, caller, found.program.patient_id, maintenance, now=now)
+    draft = replace(maintenance, type=ProgramType.MAINTENANCE, previous_program_id=program_id)
+    following = create_program(tx, caller, found.program.patient_id, draft, now=now)
     activate(tx, caller, following.id, now=now)
     _end(found, ProgramStatus.DISCHARGED, "discharged", now)
     restate(tx, caller.clinic_id, {program_id: found}, because=Because.PROGRAM_ENDED, now=now)

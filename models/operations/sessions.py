@@ -283,7 +283,7 @@ def _insert(tx: Session, caller: Caller, accepted: Mapping[int, _Accepted], now:
         for (patient_id, session_id), number in first.items()
     ]
     stmt = insert_for(tx, SessionLog).on_conflict_do_nothing(index_elements=["clinic_id", "patient_id", "id"])
-    new = set(tx.execute(stmt.returning(SessionLog.patient_id, SessionLog.id), rows).tuples())
+    new = {tuple(row) for row in tx.execute(stmt.returning(SessionLog.patient_id, SessionLog.id), rows)}
     return [number for key, number in first.items() if key in new]
 
 

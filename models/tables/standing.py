@@ -81,6 +81,7 @@ class Flag(Identified, Base, kw_only=True):
     acknowledged_by: Mapped[UUID | None] = mapped_column(default=None)
     snoozed_until: Mapped[datetime | None] = mapped_column(default=None)
     closed_at: Mapped[datetime | None] = mapped_column(default=None)
+    """Before `opens_at`: a promise that was never needed, no history of anything."""
     closed_because: Mapped[str | None] = mapped_column(default=None)
     rule_version: Mapped[int]
     created_at: Mapped[datetime]

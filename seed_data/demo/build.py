@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from models.operations import accounts, patients, programs, sessions, sign_ins, sweep
 from models.operations.callers import Caller, identify
 from models.safety.red_flags import RED_FLAGS
-from models.tables import Clinic, DoneShare, PauseReason, ProgramType, Role
+from models.tables import Clinic, DoneShare, PauseReason, Role
 
 SEED = 1121
 PEOPLE: dict[str, Any] = json.loads((Path(__file__).parent / "people.json").read_text(encoding="utf-8"))
@@ -256,9 +256,7 @@ def _discharge(story: _Story, protocol: str) -> None:
 
     def discharge(now: datetime) -> None:
         assert story.program_id is not None
-        maintenance = programs.ProgramDraft(
-            type=ProgramType.MAINTENANCE, protocol=protocol, previous_program_id=story.program_id
-        )
+        maintenance = programs.ProgramDraft(protocol=protocol)
         story.maintenance_id = programs.discharge(story.tx, story.therapist, story.program_id, maintenance, now=now).id
 
     story.then(story.at(last_day, 10), discharge)

@@ -3,9 +3,11 @@ forgotten filter fails here and not in a clinic, and the schema can be sharded b
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import sqlglot
@@ -21,6 +23,8 @@ ACROSS_CLINICS_BY_DESIGN = (
     # every_clinic, demo_clinic, any_clinic: they look for clinics.
     r"^SELECT clinic\.[^;]* FROM clinic( WHERE clinic\.is_demo( IS 1)?)?( ORDER BY [a-z_., ]+)?( LIMIT \?)?$",
 )
+
+ROOT = Path(__file__).parents[2]
 
 _sent: list[list[str]] = []
 
@@ -52,14 +56,24 @@ def _look(_connection: Any, _cursor: Any, statement: str, _parameters: Any, _con
     for sent in _sent:
         sent.append(statement)
     forgotten = forgotten_tables(statement)
-    if forgotten:
+    if forgotten and not _asked_by_a_test():
         raise ClinicForgottenError(f"{', '.join(forgotten)} without a clinic in:\n{statement}")
+
+
+def _asked_by_a_test() -> bool:
+    """Whether the nearest code of ours on the stack is a test, which may look across clinics."""
+    frame = sys._getframe()
+    while frame := frame.f_back:  # type: ignore[assignment]
+        path = Path(frame.f_code.co_filename)
+        if path.is_relative_to(ROOT) and ".venv" not in path.parts and path != Path(__file__):
+            return path.is_relative_to(ROOT / "tests")
+    return False
 
 
 @cache
 def forgotten_tables(statement: str) -> tuple[str, ...]:
     """The tenant tables of a statement, block by block, that are not tied to a clinic."""
-    plain = re.sub(r"%\([a-z_0-9]+\)s(::[A-Z ]+)?|\?", "?", " ".join(statement.split()))
+    plain = re.sub(r"%\(\w+\)s(::[A-Z]+( WITH TIME ZONE| PRECISION)?)?|\?", "?", " ".join(statement.split()))
     if any(re.match(allowed, plain) for allowed in ACROSS_CLINICS_BY_DESIGN):
         return ()
     parsed = sqlglot.parse_one(plain.replace("?", "1"), dialect="sqlite")

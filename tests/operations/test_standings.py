@@ -1,0 +1,220 @@
+"""Standings and flags as they are written: each story told in a few lines, each flag closing for the right reason."""
+
+from datetime import date, timedelta
+
+from hypothesis import HealthCheck, given, settings, strategies as st
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models.adherence import Standing
+from models.adherence.flags import FlagKind
+from models.operations import adherence, programs, sweep
+from models.operations.callers import Caller
+from models.operations.sessions import record_sessions
+from models.operations.standings import forecast_of
+from models.operations.worklist import Row, worklist
+from models.tables import DoneShare, Flag, PauseReason, ProgramStanding, Role
+from tests.builders import (
+    DAY,
+    MONDAY,
+    NOON,
+    a_clinic,
+    a_draft,
+    a_patient,
+    a_program,
+    a_report,
+    at,
+    log_days,
+    weeks,
+)
+
+MIDNIGHT = timedelta(hours=12)
+
+
+def the_list(tx: Session, caller: Caller, day: str, hour: int = 12) -> list[Row]:
+    return worklist(tx, caller, therapist_id=None, kind=None, after=None, limit=100, now=at(day, hour))
+
+
+def closed(tx: Session, kind: FlagKind = FlagKind.SILENCE) -> list[str | None]:
+    """Why flags that had come due were closed."""
+    rows = select(Flag.closed_because).where(Flag.kind == kind, Flag.closed_at >= Flag.opens_at)
+    return list(tx.scalars(rows.order_by(Flag.closed_at, Flag.id)))
+
+
+def a_followed_program(tx: Session) -> tuple[Caller, programs.Course]:
+    """Four perfect weeks, the last session on Friday 28 March 2025."""
+    ines = a_clinic(tx)
+    course = a_program(tx, ines, a_patient(tx, ines))
+    log_days(tx, ines, course.program.id, weeks(4))
+    return ines, course
+
+
+def test_silence_comes_due_by_itself_at_the_very_hour(tx: Session) -> None:
+    """Vector A: lapsed when 7 April ends in London, an hour before midnight UTC; nothing has run since the log."""
+    ines, _ = a_followed_program(tx)
+    assert the_list(tx, ines, "04-07", 22) == []
+    (row,) = the_list(tx, ines, "04-07", 23)
+    assert (row.kind, row.severity.word, row.opened_at) == (FlagKind.SILENCE, "medium", at("04-07", 23))
+    expected = "Usually 5 of 5 days a week; nothing since 28 Mar; 6 sessions missed that we would have expected."
+    assert the_list(tx, ines, "04-08")[0].evidence == expected
+    assert the_list(tx, ines, "04-11", 23)[0].severity.word == "high"
+
+
+def test_the_standing_row_holds_its_own_future(tx: Session) -> None:
+    _, course = a_followed_program(tx)
+    row = tx.scalars(select(ProgramStanding)).one()
+    assert (row.standing, row.last_day, row.changes_at) == (Standing.ON_TRACK, date(2025, 3, 28), at("04-03", 23))
+    told = [(change.at, change.standing) for change in forecast_of(row)]
+    assert told == [
+        (at("04-03", 23), Standing.WATCH),
+        (at("04-07", 23), Standing.LAPSED),
+        (at("04-11", 23), Standing.STOPPED),
+    ]
+    assert course.program.id == row.program_id
+
+
+def test_a_session_closes_the_flag_and_promises_the_next(tx: Session) -> None:
+    ines, course = a_followed_program(tx)
+    log_days(tx, ines, course.program.id, [date(2025, 4, 9)])
+    assert closed(tx) == ["returned"]
+    assert the_list(tx, ines, "04-09") == []
+    assert tx.scalars(select(Flag.episode).where(Flag.closed_at.is_(None))).all() == ["2025-04-09"]
+
+
+def test_a_log_that_was_only_late_closes_it_as_such(tx: Session) -> None:
+    ines, course = a_followed_program(tx)
+    log_days(tx, ines, course.program.id, [date(2025, 4, 4)], late=timedelta(days=5))
+    assert closed(tx) == ["late_data"]
+
+
+def test_a_promise_that_never_came_due_leaves_no_history(tx: Session) -> None:
+    a_followed_program(tx)
+    assert closed(tx) == []
+    assert len(tx.scalars(select(Flag).where(Flag.kind == FlagKind.SILENCE)).all()) == 1
+
+
+def test_a_pause_takes_a_patient_off_the_list_until_it_ends(tx: Session) -> None:
+    ines, course = a_followed_program(tx)
+    assert the_list(tx, ines, "04-09")
+    away = {"from_on": date(2025, 4, 9), "to_on": date(2025, 4, 20), "reason": PauseReason.HOLIDAY}
+    programs.pause(tx, ines, course.program.id, **away, now=at("04-09"))  # type: ignore[arg-type]
+    assert closed(tx) == ["paused"]
+    assert tx.scalars(select(ProgramStanding.standing)).one() is Standing.PAUSED
+    assert the_list(tx, ines, "04-20", 22) == []
+    assert [row.kind for row in the_list(tx, ines, "04-20", 23)] == [FlagKind.SILENCE]
+
+
+def test_a_pause_declared_in_time_moves_the_promise(tx: Session) -> None:
+    """Vector E."""
+    ines, course = a_followed_program(tx)
+    away = {"from_on": date(2025, 3, 31), "to_on": date(2025, 4, 11), "reason": PauseReason.HOLIDAY}
+    programs.pause(tx, ines, course.program.id, **away, now=at("03-29"))  # type: ignore[arg-type]
+    flag = tx.scalars(select(Flag).where(Flag.closed_at.is_(None))).one()
+    assert flag.opens_at == at("04-21", 23)
+
+
+def test_not_started_opens_after_five_slots_and_closes_on_the_first_session(tx: Session) -> None:
+    ines = a_clinic(tx)
+    course = a_program(tx, ines, a_patient(tx, ines))
+    assert the_list(tx, ines, "03-07") == []
+    (row,) = the_list(tx, ines, "03-08")
+    assert row.evidence == "Was to start on 3 Mar, 5 days ago; no session yet."
+    log_days(tx, ines, course.program.id, [date(2025, 3, 8)])
+    assert closed(tx, FlagKind.NOT_STARTED) == ["started"]
+
+
+def test_high_pain_settles_after_two_calm_sessions(tx: Session) -> None:
+    ines = a_clinic(tx)
+    course = a_program(tx, ines, a_patient(tx, ines))
+    for day, pain in ((3, 6), (4, 5)):
+        log_days(tx, ines, course.program.id, [date(2025, 3, day)], pain_during=pain)
+    assert [row.kind for row in the_list(tx, ines, "03-04", 13)] == [FlagKind.PAIN_HIGH]
+    log_days(tx, ines, course.program.id, [date(2025, 3, 5)], pain_during=5)
+    assert the_list(tx, ines, "03-05", 13) == []
+    assert closed(tx, FlagKind.PAIN_HIGH) == ["settled"]
+
+
+def test_a_reason_is_heard_the_same_day_and_fades_after_two_weeks(tx: Session) -> None:
+    ines = a_clinic(tx)
+    course = a_program(tx, ines, a_patient(tx, ines))
+    said = a_report(course.program.id, done=DoneShare.NONE, reason="symptoms_worse")
+    record_sessions(tx, ines, [said], now=NOON)
+    (row,) = the_list(tx, ines, "03-03")
+    assert (row.severity.word, row.evidence) == ("high", "Did not exercise on 3 Mar: it made the symptoms worse.")
+    kinds = [row.kind for row in the_list(tx, ines, "03-18")]
+    assert FlagKind.BARRIER not in kinds
+
+
+def test_nothing_done_is_contact_not_exercise(tx: Session) -> None:
+    """It does not move the last day, and it proves that nothing is waiting to be sent."""
+    ines = a_clinic(tx)
+    course = a_program(tx, ines, a_patient(tx, ines))
+    log_days(tx, ines, course.program.id, weeks(4), late=4 * DAY)
+    promised = tx.scalars(select(Flag.opens_at).where(Flag.kind == FlagKind.SILENCE, Flag.closed_at.is_(None))).one()
+    assert promised == at("04-14", 23)
+    said = a_report(course.program.id, date(2025, 4, 8), done=DoneShare.NONE, reason="no_time")
+    record_sessions(tx, ines, [said], now=at("04-08"))
+    flag = tx.scalars(select(Flag).where(Flag.kind == FlagKind.SILENCE, Flag.closed_at.is_(None))).one()
+    assert (flag.episode, flag.opens_at) == ("2025-03-28", at("04-08") + timedelta(minutes=15))
+
+
+def test_stopping_ends_the_clock_and_tells_the_therapist_why(tx: Session) -> None:
+    ines, course = a_followed_program(tx)
+    programs.stop(tx, ines, course.program.id, reason="not_helping", now=at("04-01"))
+    (row,) = the_list(tx, ines, "05-01")
+    assert (row.kind, row.severity.word) == (FlagKind.WITHDRAWN, "high")
+    assert row.evidence == "Stopped the program on 1 Apr: it is not helping."
+    assert tx.scalars(select(ProgramStanding.standing)).one() is Standing.ON_TRACK  # until the day is over
+    known = adherence.following(tx, ines, course.program.id, as_of=None, now=at("04-02"))
+    assert known.assessment.standing is Standing.WITHDRAWN
+
+
+def test_discharge_goes_on_watching_the_maintenance_program(tx: Session) -> None:
+    ines, course = a_followed_program(tx)
+    maintenance = programs.ProgramDraft(protocol="chronic-lbp-core-stabilisation")
+    following = programs.discharge(tx, ines, course.program.id, maintenance, now=at("03-30"))
+    assert (following.type, following.previous_program_id) == ("maintenance", course.program.id)
+    assert closed(tx) == []  # the promise had not come due: nothing to close
+    (row,) = the_list(tx, ines, "04-10")
+    assert (row.kind, row.program_id) == (FlagKind.NOT_STARTED, following.id)
+
+
+def test_the_past_can_be_judged_as_it_was_known(tx: Session) -> None:
+    ines, course = a_followed_program(tx)
+    log_days(tx, ines, course.program.id, [date(2025, 4, 4)], late=10 * DAY)
+    before = adherence.following(tx, ines, course.program.id, as_of=at("04-10"), now=at("05-01"))
+    after = adherence.following(tx, ines, course.program.id, as_of=at("04-15"), now=at("05-01"))
+    assert (before.assessment.standing, before.last_day, before.missed) == (Standing.LAPSED, date(2025, 3, 28), 8)
+    assert after.last_day == date(2025, 4, 4)
+
+
+events = st.lists(
+    st.tuples(
+        st.integers(0, 40),
+        st.integers(0, 9),
+        st.sampled_from(["all", "all", "all", "some", "none", "pause"]),
+        st.none() | st.integers(0, 10),
+    ),
+    max_size=14,
+)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(events)
+def test_what_was_written_step_by_step_equals_a_full_rebuild(shared_database, told) -> None:  # type: ignore[no-untyped-def]
+    with shared_database.writing() as tx:
+        ines = a_clinic(tx)
+        course = a_program(tx, ines, a_patient(tx, ines), a_draft())
+        program_id = course.program.id
+        for received, age, word, pain in sorted(told, key=lambda event: event[0]):
+            now, day = NOON + received * DAY, MONDAY + max(0, received - age) * DAY
+            if word == "pause":
+                span = {"from_on": day, "to_on": day + age * DAY, "reason": PauseReason.OTHER}
+                programs.pause(tx, ines, program_id, **span, now=now)
+            else:
+                said = a_report(program_id, day, done=DoneShare(word), pain_during=pain)
+                record_sessions(tx, ines, [said], now=now)
+        for later in (0, 5, 40):
+            assert sweep.reassess(tx, ines.clinic_id, [program_id], now=NOON + (41 + later) * DAY) == []
+        tx.rollback()
+    assert ines.role is Role.THERAPIST

@@ -1,0 +1,71 @@
+"""The worklist: right at any moment, gravest first, one clinic's."""
+
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from models.adherence.flags import FlagKind
+from models.operations.callers import Caller
+from models.operations.sessions import record_sessions
+from models.operations.worklist import Row, worklist
+from models.tables import Role
+from tests.builders import DAY, NOON, a_clinic, a_member, a_patient, a_program, a_report
+
+LATER = NOON + 10 * DAY
+
+
+def the_list(tx: Session, caller: Caller, **but: object) -> list[Row]:
+    asked = {"therapist_id": None, "kind": None, "after": None, "limit": 100, "now": LATER} | but
+    return worklist(tx, caller, **asked)  # type: ignore[arg-type]
+
+
+def test_gravest_first_then_oldest(tx: Session) -> None:
+    ines = a_clinic(tx)
+    for number, chips in enumerate([[], ["fall"], ["RF-01"], ["fall"]]):
+        patient = a_patient(tx, ines, family_name=f"Patient {number}")
+        course = a_program(tx, ines, patient)
+        if chips:
+            now = NOON + timedelta(hours=number)
+            record_sessions(tx, ines, [a_report(course.program.id, chips=chips)], now=now)
+    found = [(row.severity.word, row.family_name) for row in the_list(tx, ines, kind=None) if row.kind != "silence"]
+    assert found == [
+        ("emergency", "Patient 2"),
+        ("urgent", "Patient 1"),
+        ("urgent", "Patient 3"),
+        ("medium", "Patient 0"),
+    ]
+
+
+def test_pages_join_without_gap_or_repeat(tx: Session) -> None:
+    ines = a_clinic(tx)
+    for chips in (["fall"], ["RF-01"], [], ["fall"], [], ["RF-02"]):
+        course = a_program(tx, ines, a_patient(tx, ines))
+        record_sessions(tx, ines, [a_report(course.program.id, chips=chips)] if chips else [], now=NOON)
+    whole = the_list(tx, ines)
+    paged: list[Row] = []
+    while True:
+        last = paged[-1] if paged else None
+        place = (int(last.severity), last.opened_at, last.flag_id) if last else None
+        page = the_list(tx, ines, after=place, limit=2)
+        paged += page
+        if len(page) < 2:
+            break
+    assert paged == whole
+    assert len(whole) >= 6
+
+
+def test_filters(tx: Session) -> None:
+    ines = a_clinic(tx)
+    tomas = a_member(tx, ines.clinic_id, Role.THERAPIST)
+    a_program(tx, ines, a_patient(tx, ines))
+    a_program(tx, tomas, a_patient(tx, tomas, family_name="Brown"))
+    assert [row.family_name for row in the_list(tx, ines, therapist_id=tomas.account_id)] == ["Brown"]
+    assert len(the_list(tx, ines, kind=FlagKind.NOT_STARTED)) == 2
+    assert the_list(tx, ines, kind=FlagKind.SILENCE) == []
+
+
+def test_another_clinic_sees_nothing(tx: Session) -> None:
+    ines, stranger = a_clinic(tx), a_clinic(tx)
+    a_program(tx, ines, a_patient(tx, ines))
+    assert len(the_list(tx, ines)) == 1
+    assert the_list(tx, stranger) == []
