@@ -86,18 +86,36 @@ def program_batches(tx: Session, clinic_id: UUID, size: int = BATCH) -> Iterator
 
 
 def reassess(tx: Session, clinic_id: UUID, programs: Sequence[UUID], *, now: datetime) -> list[UUID]:
-    """Judge programs anew from their sessions and write what comes of it; returns those whose stored judgement
-    was not what the rules make of the same history.
+    """Judge programs anew from their sessions and write what comes of it; returns those for which that made a
+    difference, as it may once a pause has ended or a reason has faded.
     """
-    before = _promises(tx, clinic_id, programs, now)
-    chosen = select(Program).where(Program.clinic_id == clinic_id, Program.id.in_(programs))
-    found = courses(tx, clinic_id, chosen, lock=True)
-    restate(tx, clinic_id, found, because=Because.RECOUNTED, now=now)
-    after = _promises(tx, clinic_id, programs, now)
+    before = _promises(tx, clinic_id, programs)
+    _restate(tx, clinic_id, programs, now)
+    after = _promises(tx, clinic_id, programs)
     return [program_id for program_id in programs if before.get(program_id) != after.get(program_id)]
 
 
-def _promises(tx: Session, clinic_id: UUID, programs: Sequence[UUID], now: datetime) -> dict[UUID, object]:
+def misjudged(tx: Session, clinic_id: UUID, programs: Sequence[UUID]) -> list[UUID]:
+    """The programs whose standing or flags are not what the rules make of the same history as of the moment they
+    were last written: none, if every write wrote what it should. Writes what it finds, for the caller to undo.
+    """
+    before = _promises(tx, clinic_id, programs)
+    written = select(ProgramStanding.program_id, ProgramStanding.assessed_at).where(
+        ProgramStanding.clinic_id == clinic_id, ProgramStanding.program_id.in_(programs)
+    )
+    for program_id, assessed_at in tx.execute(written).all():
+        _restate(tx, clinic_id, [program_id], assessed_at)
+    after = _promises(tx, clinic_id, programs)
+    return [program_id for program_id in programs if before.get(program_id) != after.get(program_id)]
+
+
+def _restate(tx: Session, clinic_id: UUID, programs: Sequence[UUID], now: datetime) -> None:
+    chosen = select(Program).where(Program.clinic_id == clinic_id, Program.id.in_(programs))
+    found = courses(tx, clinic_id, chosen, lock=True)
+    restate(tx, clinic_id, found, because=Because.RECOUNTED, now=now)
+
+
+def _promises(tx: Session, clinic_id: UUID, programs: Sequence[UUID]) -> dict[UUID, object]:
     """What a program's standing and open flags promise, without the times they were written."""
     rows = tx.execute(
         select(
@@ -118,7 +136,6 @@ def _promises(tx: Session, clinic_id: UUID, programs: Sequence[UUID], now: datet
                 Flag.clinic_id == ProgramStanding.clinic_id,
                 Flag.about_id == ProgramStanding.program_id,
                 Flag.closed_at.is_(None),
-                or_(Flag.expires_at.is_(None), Flag.expires_at > now),
             ),
             isouter=True,
         )

@@ -214,7 +214,9 @@ def test_what_was_written_step_by_step_equals_a_full_rebuild(shared_database, to
             else:
                 said = a_report(program_id, day, done=DoneShare(word), pain_during=pain)
                 record_sessions(tx, ines, [said], now=now)
+        assert sweep.misjudged(tx, ines.clinic_id, [program_id]) == []
         for later in (0, 5, 40):
+            sweep.reassess(tx, ines.clinic_id, [program_id], now=NOON + (41 + later) * DAY)
             assert sweep.reassess(tx, ines.clinic_id, [program_id], now=NOON + (41 + later) * DAY) == []
         tx.rollback()
     assert ines.role is Role.THERAPIST
