@@ -11,7 +11,7 @@ from fastapi_offline import FastAPIOffline
 
 from api import problems
 from api.logs import RequestLog
-from api.problems import BodyLimit
+from api.problems import Accidents, BodyLimit
 from api.routes import adherence, exercises, health, identity, patients, programs, sessions
 from api.settings import Settings
 from models.database import POOL_SIZE, Database
@@ -34,6 +34,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         description=DESCRIPTION,
         version=version("followthrough"),
         lifespan=_lifespan,
+        redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
         responses={422: {"model": problems.Problem, "description": "Invalid input"}},
     )
@@ -54,6 +55,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         app.include_router(router)
     problems.describe(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit)
+    app.add_middleware(Accidents)
     app.add_middleware(RequestLog)
     return app
 

@@ -89,7 +89,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DataError, _not_storable)
     app.add_exception_handler(OperationalError, _busy)
     app.add_exception_handler(PoolTimeout, _busy)
-    app.add_exception_handler(Exception, _accident)
 
 
 async def _refused(request: Request, refusal: Exception) -> JSONResponse:
@@ -147,12 +146,31 @@ async def _busy(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-async def _accident(request: Request, error: Exception) -> JSONResponse:
-    log.error("accident", exc_info=error)
-    return problem(request, 500, "accident", "Something broke on our side; it has been logged under this request id.")
-
-
 _RETRYABLE = {"retryable": True}
+
+
+class Accidents:
+    """Answers what nobody foresaw, inside the request log, so that the answer carries its request id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102  (ASGI)
+        started = False
+
+        async def noting(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noting)
+        except Exception as error:
+            if scope["type"] != "http" or started:
+                raise
+            log.exception("accident", exc_info=error)
+            title = "Something broke on our side; it has been logged under this request id."
+            await problem(Request(scope), 500, "accident", title)(scope, receive, send)
 
 
 class BodyLimit:
@@ -219,5 +237,6 @@ def _describe(path: str, operation: dict[str, Any]) -> None:
         statuses.append("404")
     if operation.get("requestBody"):
         statuses += ["400", "409", "413"]
+    operation["responses"].pop("422", None)
     for status in statuses:
         operation["responses"][status] = answer

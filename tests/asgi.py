@@ -1,8 +1,21 @@
 """Knocking on the app from a plain, synchronous test."""
 
+from collections.abc import AsyncIterator
+
 import httpx
 from anyio.from_thread import BlockingPortal
 from starlette.types import ASGIApp
+
+
+class _Async(httpx.AsyncByteStream):
+    """A sync stream, chunk by chunk, for a transport that awaits it."""
+
+    def __init__(self, stream: httpx.SyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self._stream:
+            yield chunk
 
 
 class InProcess(httpx.BaseTransport):
@@ -17,5 +30,6 @@ class InProcess(httpx.BaseTransport):
         return self._portal.call(self._answer, request)
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
+        request.stream = _Async(request.stream)  # type: ignore[arg-type]
         response = await self._carry.handle_async_request(request)
         return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())

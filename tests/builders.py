@@ -36,12 +36,12 @@ def a_member(tx: Session, clinic_id: UUID, role: Role, *, now: datetime = NOON) 
 
 
 def a_patient(tx: Session, therapist: Caller, *, now: datetime = NOON, **but: Any) -> Patient:
-    draft = {"given_name": "Ann", "family_name": "Archer", "birth_date": BORN} | but
+    draft: dict[str, Any] = {"given_name": "Ann", "family_name": "Archer", "birth_date": BORN} | but
     return patients.create_patient(tx, therapist, patients.PatientDraft(**draft), now=now)
 
 
 def a_dosage(**but: Any) -> programs.Dosage:
-    return programs.Dosage(**({"sets": 3, "reps": 10, "weekdays": WEEKDAYS} | but))
+    return programs.Dosage(**dict[str, Any]({"sets": 3, "reps": 10, "weekdays": WEEKDAYS} | but))
 
 
 def a_draft(*dosages: programs.Dosage, starts_on: date = MONDAY, **but: Any) -> programs.ProgramDraft:
@@ -49,7 +49,7 @@ def a_draft(*dosages: programs.Dosage, starts_on: date = MONDAY, **but: Any) -> 
     shelf = ("bird-dog", "glute-bridge", "cat-camel", "walk-easy", "side-plank-knees", "dead-bug-arms")
     items = [programs.ItemDraft(exercise=slug, dosage=d) for slug, d in zip(shelf, dosages or [a_dosage()])]  # noqa: B905
     phase = programs.PhaseDraft(label="All along", from_day=1, to_day=None, items=items)
-    return programs.ProgramDraft(**({"starts_on": starts_on, "phases": [phase]} | but))
+    return programs.ProgramDraft(**dict[str, Any]({"starts_on": starts_on, "phases": [phase]} | but))
 
 
 def a_program(
@@ -92,7 +92,7 @@ def bearer(token: str) -> dict[str, str]:
 
 def a_report(program_id: UUID, day: date = MONDAY, **but: Any) -> sessions.SessionReport:
     """Everything done at noon of `day`."""
-    words = {
+    words: dict[str, Any] = {
         "id": uuid4(),
         "program_id": program_id,
         "performed_at": datetime.combine(day, NOON.timetz()),

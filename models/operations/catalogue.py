@@ -104,7 +104,9 @@ def shelve_exercises(tx: Session, rows: Iterable[dict[str, Any]]) -> int:
         held = known.get(row["slug"])
         if held is None:
             tx.add(Exercise(**values))
-        elif any(getattr(held, key) != value for key, value in values.items()) or needs[held.slug] != row["needs"]:
+        elif any(getattr(held, key) != value for key, value in values.items()) or needs[held.slug] != [
+            sorted(slot) for slot in row["needs"]
+        ]:
             for key, value in values.items():
                 setattr(held, key, value)
             held.version += 1

@@ -70,7 +70,7 @@ def p_stopped(k: int, a: float, b: float) -> float:
     return stopped / (active + stopped)
 
 
-def thresholds(
+def thresholds(  # noqa: C901  (all of it in one place, to be read beside the study)
     plan: Plan, sessions: Sequence[Done], contacts: Sequence[datetime]
 ) -> tuple[datetime | None, datetime | None, datetime | None]:
     """watch, lapsed, stopped."""

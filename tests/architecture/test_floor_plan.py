@@ -75,7 +75,7 @@ def test_middleware_is_pure_asgi() -> None:
 
 
 def test_the_repository_names_no_registry_and_no_place_of_this_machine() -> None:
-    told = [path for path in ROOT.glob("requirements*.txt")]
+    told = list(ROOT.glob("requirements*.txt"))
     assert told
     for path in told:
         text = path.read_text()

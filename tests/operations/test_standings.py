@@ -8,8 +8,10 @@ from sqlalchemy.orm import Session
 
 from models.adherence import Standing
 from models.adherence.flags import FlagKind
+from models.database import Database
 from models.operations import adherence, programs, sweep
 from models.operations.callers import Caller
+from models.operations.courses import Course
 from models.operations.sessions import record_sessions
 from models.operations.standings import forecast_of
 from models.operations.worklist import Row, worklist
@@ -41,7 +43,7 @@ def closed(tx: Session, kind: FlagKind = FlagKind.SILENCE) -> list[str | None]:
     return list(tx.scalars(rows.order_by(Flag.closed_at, Flag.id)))
 
 
-def a_followed_program(tx: Session) -> tuple[Caller, programs.Course]:
+def a_followed_program(tx: Session) -> tuple[Caller, Course]:
     """Four perfect weeks, the last session on Friday 28 March 2025."""
     ines = a_clinic(tx)
     course = a_program(tx, ines, a_patient(tx, ines))
@@ -201,7 +203,9 @@ events = st.lists(
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events)
-def test_what_was_written_step_by_step_equals_a_full_rebuild(shared_database, told) -> None:  # type: ignore[no-untyped-def]
+def test_what_was_written_step_by_step_equals_a_full_rebuild(
+    shared_database: Database, told: list[tuple[int, int, str, int | None]]
+) -> None:
     with shared_database.writing() as tx:
         ines = a_clinic(tx)
         course = a_program(tx, ines, a_patient(tx, ines), a_draft())
@@ -209,8 +213,8 @@ def test_what_was_written_step_by_step_equals_a_full_rebuild(shared_database, to
         for received, age, word, pain in sorted(told, key=lambda event: event[0]):
             now, day = NOON + received * DAY, MONDAY + max(0, received - age) * DAY
             if word == "pause":
-                span = {"from_on": day, "to_on": day + age * DAY, "reason": PauseReason.OTHER}
-                programs.pause(tx, ines, program_id, **span, now=now)
+                until = day + age * DAY
+                programs.pause(tx, ines, program_id, from_on=day, to_on=until, reason=PauseReason.OTHER, now=now)
             else:
                 said = a_report(program_id, day, done=DoneShare(word), pain_during=pain)
                 record_sessions(tx, ines, [said], now=now)

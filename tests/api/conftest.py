@@ -1,0 +1,65 @@
+"""A clinic with everyone in it, each with a token, and a stranger's clinic beside it."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import httpx
+import pytest
+
+from models.database import Database
+from models.operations.callers import Caller
+from models.tables import Role
+from tests.builders import a_clinic, a_dosage, a_draft, a_member, a_patient, a_phone, a_program, a_token, bearer
+
+
+@dataclass(frozen=True)
+class Clinic:
+    """Who is there, and with which header they call."""
+
+    ines: Caller
+    patient_id: UUID
+    program_id: UUID
+    lines: list[UUID]
+    therapist: dict[str, str]
+    admin: dict[str, str]
+    patient: dict[str, str]
+
+
+def a_peopled_clinic(database: Database) -> Clinic:
+    with database.writing() as tx:
+        ines = a_clinic(tx)
+        admin = a_member(tx, ines.clinic_id, Role.ADMIN)
+        ann = a_patient(tx, ines)
+        course = a_program(tx, ines, ann, a_draft(a_dosage(), a_dosage()))
+        return Clinic(
+            ines=ines,
+            patient_id=ann.id,
+            program_id=course.program.id,
+            lines=[item.line_id for item in course.items],
+            therapist=bearer(a_token(tx, ines)),
+            admin=bearer(a_token(tx, admin)),
+            patient=bearer(a_phone(tx, ines, ann).access),
+        )
+
+
+@pytest.fixture
+def clinic(database: Database) -> Clinic:
+    return a_peopled_clinic(database)
+
+
+@pytest.fixture
+def stranger(database: Database) -> Clinic:
+    return a_peopled_clinic(database)
+
+
+def is_problem(answer: httpx.Response, status: int, code: str | None = None) -> dict[str, object]:
+    """The problem document, once it is sure that it is one."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, object] = answer.json()
+    assert body["status"] == status
+    assert body["title"]
+    assert body["code"] == (code or body["code"])
+    assert body["type"] == f"/problems/{body['code']}"
+    assert body["request_id"] == answer.headers["x-request-id"]
+    return body

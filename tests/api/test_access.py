@@ -1,0 +1,199 @@
+"""Who may: every route says so, and another clinic's id behaves exactly like one that does not exist."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from api.visit import By, ByAnybody
+from models.tables import Role
+from tests.api.conftest import Clinic, is_problem
+
+STAFF = {Role.ADMIN, Role.THERAPIST}
+EVERYONE = {*STAFF, Role.PATIENT}
+BODIES: dict[str, dict[str, Any]] = {
+    "create_patient": {"given_name": "A", "family_name": "B"},
+    "amend_patient": {"given_name": "A", "family_name": "B"},
+    "record_screening": {"answers": {"RF-01": False}},
+    "create_program": {"protocol": "neck-posture-desk"},
+    "pause_program": {"from_on": "2025-03-10", "reason": "holiday"},
+    "discharge_patient": {"maintenance": {"protocol": "neck-posture-desk"}},
+    "stop_program": {"reason": "no_time"},
+    "create_staff": {"role": "admin", "name": "A", "email": "a@b.example", "password": "long enough for this"},
+    "log_session": {
+        "program_id": "{program_id}",
+        "performed_at": "2025-03-03T12:00:00Z",
+        "time_zone": "UTC",
+        "local_date": "2025-03-03",
+        "done": "all",
+    },
+}
+MAY: dict[str, set[Role]] = {
+    "healthz": set(),
+    "readyz": set(),
+    "exchange_token": set(),
+    "revoke_token": EVERYONE,
+    "get_me": EVERYONE,
+    "list_staff": STAFF,
+    "create_staff": {Role.ADMIN},
+    "list_exercises": EVERYONE,
+    "get_exercise": EVERYONE,
+    "list_protocols": EVERYONE,
+    "get_protocol": EVERYONE,
+    "list_patients": STAFF,
+    "create_patient": STAFF,
+    "get_patient": EVERYONE,
+    "amend_patient": STAFF,
+    "list_screenings": STAFF,
+    "record_screening": STAFF,
+    "invite_patient": STAFF,
+    "list_programs": EVERYONE,
+    "create_program": STAFF,
+    "get_program": EVERYONE,
+    "activate_program": STAFF,
+    "pause_program": EVERYONE,
+    "discharge_patient": STAFF,
+    "stop_program": EVERYONE,
+    "log_session": EVERYONE,
+    "list_sessions": EVERYONE,
+    "get_adherence": EVERYONE,
+    "get_worklist": STAFF,
+}
+"""Said a second time, on purpose: a route whose rule changes must change here too."""
+
+OK_FOR_AN_ACTIVE_PROGRAM = {200, 201, 204, 409}
+
+
+def routes(app: FastAPI) -> list[APIRoute]:
+    found: list[APIRoute] = []
+
+    def walk(items: Any) -> None:
+        for route in items:
+            if isinstance(route, APIRoute):
+                if route.include_in_schema:
+                    found.append(route)
+            else:
+                router = getattr(route, "original_router", None)
+                walk(router.routes if router else [])
+
+    walk(app.routes)
+    return found
+
+
+def rules(dependant: Dependant) -> Iterator[By | ByAnybody]:
+    for dependency in dependant.dependencies:
+        if isinstance(dependency.call, By | ByAnybody):
+            yield dependency.call
+        yield from rules(dependency)
+
+
+def test_every_route_says_who_may(app: FastAPI) -> None:
+    said = {}
+    for route in routes(app):
+        (rule,) = rules(route.dependant)
+        said[route.name] = set(rule.roles)
+    assert said == MAY
+
+
+def knock(client: httpx.Client, route: APIRoute, mine: Clinic, headers: dict[str, str]) -> httpx.Response:
+    """Call a route about `mine`'s patient and program, whoever is calling."""
+    ids = {
+        "patient_id": mine.patient_id,
+        "program_id": mine.program_id,
+        "session_id": uuid4(),
+        "slug": "bird-dog" if "exercise" in route.name else "neck-posture-desk",
+    }
+    body = {
+        key: value.format(**ids) if isinstance(value, str) else value
+        for key, value in BODIES.get(route.name, {}).items()
+    }
+    assert route.methods
+    (method,) = route.methods
+    extra = {"If-Match": '"v1"'} if route.name == "amend_patient" else {}
+    path = route.path.format(**ids)
+    return client.request(method, path, json=body or None, headers={**headers, **extra})
+
+
+SIGNED_IN = sorted(name for name, roles in MAY.items() if roles)
+
+
+def named(app: FastAPI, name: str) -> APIRoute:
+    return next(route for route in routes(app) if route.name == name)
+
+
+@pytest.mark.parametrize("name", SIGNED_IN)
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_may_what_its_route_says(
+    app: FastAPI, client: httpx.Client, clinic: Clinic, name: str, role: Role
+) -> None:
+    answer = knock(client, named(app, name), clinic, getattr(clinic, role.value))
+    if role in MAY[name]:
+        assert answer.status_code in OK_FOR_AN_ACTIVE_PROGRAM, answer.text
+    else:
+        is_problem(answer, 403, "not_allowed")
+
+
+@pytest.mark.parametrize("name", SIGNED_IN)
+def test_nobody_comes_in_unknown(app: FastAPI, client: httpx.Client, clinic: Clinic, name: str) -> None:
+    for headers in ({}, {"Authorization": "Bearer ft_nothing"}):
+        is_problem(knock(client, named(app, name), clinic, headers), 401, "not_signed_in")
+
+
+ABOUT_SOMEONE = sorted(
+    name for name in SIGNED_IN if name in BODIES or name.startswith(("get_", "list_", "activate", "invite"))
+)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_another_clinics_record_does_not_exist(
+    app: FastAPI, client: httpx.Client, clinic: Clinic, stranger: Clinic, role: Role
+) -> None:
+    headers = getattr(clinic, role.value)
+    about = [route for route in routes(app) if {"patient_id", "program_id"} & set(route.param_convertors)]
+    assert len(about) >= 12
+    for route in [*about, named(app, "log_session")]:
+        if role not in MAY[route.name]:
+            continue
+        problem = is_problem(knock(client, route, stranger, headers), 404, "unknown")
+        nothing = Clinic(**{**vars(stranger), "patient_id": uuid4(), "program_id": uuid4()})
+        same = is_problem(knock(client, route, nothing, headers), 404, "unknown")
+        hidden = {"title", "request_id", "errors"}
+        assert {key for key in problem if key not in hidden} == {key for key in same if key not in hidden}
+
+
+def test_a_patient_sees_nobody_else_of_their_own_clinic(app: FastAPI, client: httpx.Client, clinic: Clinic) -> None:
+    body = {"given_name": "Bob", "family_name": "Brown"}
+    other = client.post("/v1/patients", json=body, headers=clinic.therapist).json()["id"]
+    made = client.post(
+        f"/v1/patients/{other}/programs", json={"protocol": "neck-posture-desk"}, headers=clinic.therapist
+    )
+    program = made.json()["id"]
+    client.post(f"/v1/programs/{program}/activate", headers=clinic.therapist)
+    theirs = Clinic(**{**vars(clinic), "patient_id": other, "program_id": program})
+    for route in routes(app):
+        if Role.PATIENT in MAY[route.name] and {"patient_id", "program_id"} & set(route.param_convertors):
+            is_problem(knock(client, route, theirs, clinic.patient), 404, "unknown")
+    is_problem(knock(client, named(app, "log_session"), theirs, clinic.patient), 404, "unknown")
+
+
+def test_lists_hold_only_the_callers_clinic(client: httpx.Client, clinic: Clinic, stranger: Clinic) -> None:
+    patients = client.get("/v1/patients", headers=clinic.therapist).json()["items"]
+    assert [patient["id"] for patient in patients] == [str(clinic.patient_id)]
+    staff = client.get("/v1/staff", headers=clinic.admin).json()["items"]
+    assert str(stranger.ines.account_id) not in [member["id"] for member in staff]
+
+
+def test_a_patient_never_sees_a_draft(client: httpx.Client, clinic: Clinic) -> None:
+    made = client.post(
+        f"/v1/patients/{clinic.patient_id}/programs", json={"protocol": "neck-posture-desk"}, headers=clinic.therapist
+    )
+    program = made.json()["id"]
+    is_problem(client.get(f"/v1/programs/{program}", headers=clinic.patient), 404)
+    listed = client.get(f"/v1/patients/{clinic.patient_id}/programs", headers=clinic.patient).json()["items"]
+    assert program not in [one["id"] for one in listed]
+    assert client.get(f"/v1/programs/{program}", headers=clinic.therapist).status_code == 200

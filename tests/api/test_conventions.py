@@ -1,0 +1,223 @@
+"""What every door does alike: pages, versions, keys, logs, the OpenAPI document."""
+
+import json
+import logging
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.logs import JsonLines
+from api.problems import STATUS
+from models import refusals
+from tests.api.conftest import Clinic, is_problem
+from tests.builders import NOON
+
+ANN = {"given_name": "Ann", "family_name": "Other"}
+
+
+def test_the_catalogue_in_pages_is_the_whole_catalogue(client: httpx.Client, clinic: Clinic) -> None:
+    seen: list[str] = []
+    path: str | None = "/v1/exercises?limit=100"
+    while path:
+        answer = client.get(path, headers=clinic.therapist)
+        seen += [exercise["slug"] for exercise in answer.json()["items"]]
+        link = answer.headers.get("link")
+        assert (link is None) == (answer.json()["next"] is None)
+        path = link.split(">")[0].removeprefix("<") if link else None
+    assert len(seen) == len(set(seen)) == 245
+    assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize(
+    ("query", "holds"),
+    [
+        ("category=balance", lambda one: one["category"] == "balance"),
+        ("region=neck", lambda one: one["region"] == "neck"),
+        ("position=pool", lambda one: one["position"] == "pool"),
+        ("max_level=0", lambda one: one["level"] == 0),
+        ("min_level=3&max_level=3", lambda one: one["level"] == 3),
+        ("q=bridge", lambda one: "bridge" in (one["name"] + one["summary"] + " ".join(one["muscles"])).lower()),
+        ("equipment=none", lambda one: one["needs"] == []),
+        (
+            "equipment=mat&equipment=pillow",
+            lambda one: all({"mat", "pillow"} & set(slot) for slot in one["needs"]),
+        ),
+        ("category=core&region=trunk&equipment=mat&q=plank", lambda one: "lank" in one["name"]),
+    ],
+)
+def test_filters_find_just_what_they_say(client: httpx.Client, clinic: Clinic, query: str, holds: Any) -> None:
+    everything, found = whole_list(client, clinic, ""), whole_list(client, clinic, f"&{query}")
+    assert found
+    if "q=" not in query:
+        assert [one["slug"] for one in found] == [one["slug"] for one in everything if holds(one)]
+    assert all(holds(one) for one in found)
+
+
+def whole_list(client: httpx.Client, clinic: Clinic, query: str) -> list[dict[str, Any]]:
+    """Every page of the catalogue under a filter."""
+    found: list[dict[str, Any]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        more = f"&cursor={cursor}" if cursor else ""
+        page = client.get(f"/v1/exercises?limit=100{query}{more}", headers=clinic.patient).json()
+        found += page["items"]
+        cursor = page["next"]
+    return found
+
+
+def test_a_search_takes_percent_and_underscore_as_they_are(client: httpx.Client, clinic: Clinic) -> None:
+    for text in ("%25", "_", "100%25", "\\"):
+        assert client.get(f"/v1/exercises?q={text}", headers=clinic.therapist).json()["items"] == []
+
+
+def test_a_patient_is_replaced_only_by_who_read_the_latest(client: httpx.Client, clinic: Clinic) -> None:
+    where = f"/v1/patients/{clinic.patient_id}"
+    tag = client.get(where, headers=clinic.therapist).headers["etag"]
+    is_problem(client.put(where, json=ANN, headers=clinic.therapist), 428)
+    assert client.put(where, json=ANN, headers={**clinic.therapist, "If-Match": tag}).headers["etag"] == '"v2"'
+    for stale in (tag, "*", "W/" + tag, '"v02"', "nonsense"):
+        is_problem(client.put(where, json=ANN, headers={**clinic.therapist, "If-Match": stale}), 412)
+    assert client.get(where, headers=clinic.therapist).json()["family_name"] == "Other"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/patients", ANN),
+        ("/v1/patients/{patient}/screenings", {"answers": {"RF-01": False}}),
+        ("/v1/patients/{patient}/programs", {"protocol": "neck-posture-desk"}),
+    ],
+)
+def test_creating_with_a_key_creates_once(
+    client: httpx.Client, clinic: Clinic, path: str, body: dict[str, Any]
+) -> None:
+    where = path.format(patient=clinic.patient_id)
+    headers = {**clinic.therapist, "Idempotency-Key": str(uuid4())}
+    first = client.post(where, json=body, headers=headers)
+    again = client.post(where, json=body, headers=headers)
+    assert first.status_code == again.status_code == 201
+    assert first.json() == again.json()
+    is_problem(client.post(where, json={**body, "note": "other"}, headers=headers), 422)
+    without = client.post(where, json=body, headers=clinic.therapist)
+    assert without.json()["id"] != first.json()["id"]
+
+
+def test_a_key_used_for_another_request_is_refused(client: httpx.Client, clinic: Clinic) -> None:
+    headers = {**clinic.therapist, "Idempotency-Key": "one"}
+    client.post("/v1/patients", json=ANN, headers=headers)
+    answer = client.post("/v1/patients", json={**ANN, "given_name": "Bob"}, headers=headers)
+    is_problem(answer, 422, "idempotency_key_reused")
+
+
+def test_patients_by_name_in_pages(client: httpx.Client, clinic: Clinic) -> None:
+    for name in ("Zoe", "abe", "Åsa", "O'Hara %"):
+        client.post("/v1/patients", json={"given_name": name, "family_name": "Brown"}, headers=clinic.therapist)
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        query = f"limit=2{'&cursor=' + cursor if cursor else ''}"
+        page = client.get(f"/v1/patients?{query}", headers=clinic.therapist).json()
+        seen += [patient["given_name"] for patient in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert len(seen) == len(set(seen)) == 5
+    found = client.get("/v1/patients?name=zo", headers=clinic.therapist).json()["items"]
+    assert [patient["given_name"] for patient in found] == ["Zoe"]
+    assert client.get("/v1/patients?name=%25", headers=clinic.therapist).json()["items"] == []
+
+
+def test_every_refusal_has_a_status_and_every_status_a_refusal() -> None:
+    family = {refusals.Refusal}
+    while more := {sub for one in family for sub in one.__subclasses__()} - family:
+        family |= more
+    assert set(STATUS) == family - {refusals.Refusal}
+
+
+def test_the_openapi_document_is_complete(app: FastAPI, client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    assert document == app.openapi()
+    names = []
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            where = f"{method} {path}"
+            names.append(operation["operationId"])
+            assert operation["summary"], where
+            assert operation["tags"], where
+            problems = [code for code in operation["responses"] if code[0] == "4"]
+            if path.startswith("/v1"):
+                assert problems, where
+            for code in problems:
+                content = operation["responses"][code]["content"]
+                assert list(content) == ["application/problem+json"], where
+    assert len(names) == len(set(names))
+    inputs = [schema for name, schema in document["components"]["schemas"].items() if name.endswith("In")]
+    assert inputs
+    for schema in inputs:
+        assert schema["description"], schema["title"]
+        assert schema["additionalProperties"] is False
+
+
+def test_the_docs_need_no_internet(client: httpx.Client) -> None:
+    page = client.get("/docs").text
+    assert "http://" not in page.replace("http://test", "")
+    assert "https://" not in page
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        assert asset in page
+        assert client.get(f"/static-offline-docs/{asset}").status_code == 200
+
+
+def test_healthz_and_readyz(client: httpx.Client) -> None:
+    assert client.get("/healthz").json() == client.get("/readyz").json() == {"status": "ok"}
+
+
+def test_the_log_says_what_happened_and_nothing_of_health(
+    client: httpx.Client, clinic: Clinic, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "followthrough")
+    client.get("/v1/patients?name=Archer", headers=clinic.therapist)
+    answer = client.put(
+        f"/v1/sessions/{uuid4()}", json={"note": "it hurts", "chips": ["RF-01"]}, headers=clinic.patient
+    )
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    told = lines[-1]
+    assert told["request_id"] == answer.headers["x-request-id"]
+    assert (told["method"], told["route"], told["status"]) == ("PUT", "/v1/sessions/{session_id}", 422)
+    text = json.dumps(lines)
+    for secret in ("Archer", "hurts", "RF-01", str(clinic.patient_id), "ft_"):
+        assert secret not in text
+
+
+def test_an_accident_is_a_problem_too_and_its_message_stays_inside(
+    app: FastAPI, client: httpx.Client, clinic: Clinic, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("patient Ann Archer")
+
+    app.state.clock = broken
+    answer = client.get("/v1/me", headers=clinic.therapist)
+    is_problem(answer, 500, "accident")
+    told = "".join(JsonLines().format(record) for record in caplog.records)
+    assert "RuntimeError" in told
+    assert "Archer" not in told + answer.text
+
+
+def test_adherence_can_be_asked_of_the_past(client: httpx.Client, clinic: Clinic) -> None:
+    where = f"/v1/programs/{clinic.program_id}/adherence"
+    body = {
+        "program_id": str(clinic.program_id),
+        "performed_at": NOON.isoformat(),
+        "time_zone": "Europe/London",
+        "local_date": "2025-03-03",
+        "done": "all",
+    }
+    assert client.put(f"/v1/sessions/{uuid4()}", json=body, headers=clinic.patient).status_code == 201
+    now = client.get(where, headers=clinic.patient).json()
+    before = client.get(where, params={"as_of": "2025-03-03T11:00:00Z"}, headers=clinic.patient).json()
+    assert (now["standing"], before["standing"]) == ("on_track", "not_started")
+    assert now["rates"]["program"]["frequency"] == {"value": 1.0, "numerator": 1.0, "denominator": 1.0}
+    assert now["rates"]["program"]["completeness"]["value"] == 1.0
+    assert [change["standing"] for change in now["forecast"]] == ["watch", "lapsed", "stopped"]

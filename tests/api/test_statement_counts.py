@@ -1,0 +1,103 @@
+"""What a request costs the database, whatever the history's length."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy.orm import Session
+
+from models.database import Database
+from tests.api.conftest import Clinic
+from tests.architecture.statements import counting
+from tests.builders import MONDAY, NOON, a_patient, a_program, log_days
+from tests.conftest import Clock
+
+
+@contextmanager
+def at_most(limit: int) -> Iterator[None]:
+    with counting() as sent:
+        yield
+    assert len(sent) <= limit, "\n".join(sent)
+
+
+@pytest.fixture(params=[0, 200], ids=["new", "a long history"])
+def history(request: pytest.FixtureRequest, database: Database, clinic: Clinic, clock: Clock) -> int:
+    days: int = request.param
+    with database.writing() as tx:
+        log_days(tx, clinic.ines, clinic.program_id, [MONDAY + timedelta(days=day) for day in range(days)])
+    clock.now = NOON + timedelta(days=days)
+    return days
+
+
+def log(client: httpx.Client, clinic: Clinic, clock: Clock, **but: object) -> httpx.Response:
+    body = {
+        "program_id": str(clinic.program_id),
+        "performed_at": clock.now.isoformat(),
+        "time_zone": "UTC",
+        "local_date": clock.now.date().isoformat(),
+        "done": "all",
+    }
+    headers = {**clinic.patient}
+    return client.put(f"/v1/sessions/{uuid4()}", json=body | but, headers=headers)
+
+
+@pytest.mark.usefixtures("history")
+@pytest.mark.parametrize("but", [{}, {"chips": ["fall", "RF-01"], "pain_during": 8}, {"done": "none", "reason": "ill"}])
+def test_logging_a_session(
+    client: httpx.Client, database: Database, clinic: Clinic, clock: Clock, but: dict[str, object]
+) -> None:
+    phone(database, clinic, clock)
+    for away in (timedelta(0), timedelta(days=40)):
+        clock.now += away
+        phone(database, clinic, clock)
+        with at_most(10):
+            answer = log(client, clinic, clock, **but)
+        assert answer.status_code == 201, answer.text
+
+
+def phone(database: Database, clinic: Clinic, clock: Clock) -> None:
+    """Fresh tokens: time has passed."""
+    from tests.builders import a_token, as_patient  # noqa: PLC0415
+
+    with database.writing() as tx:
+        patient = tx_patient(tx, clinic)
+        caller = as_patient(tx, clinic.ines, patient, now=clock.now)
+        clinic.patient["Authorization"] = f"Bearer {a_token(tx, caller, now=clock.now)}"
+        clinic.therapist["Authorization"] = f"Bearer {a_token(tx, clinic.ines, now=clock.now)}"
+
+
+def tx_patient(tx: Session, clinic: Clinic):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    from models.operations.patients import patient  # noqa: PLC0415
+
+    return patient(tx, clinic.ines, clinic.patient_id)
+
+
+@pytest.mark.usefixtures("history")
+def test_reading(client: httpx.Client, database: Database, clinic: Clinic, clock: Clock) -> None:
+    phone(database, clinic, clock)
+    for limit, path in (
+        (3, "/v1/worklist"),
+        (4, f"/v1/programs/{clinic.program_id}"),
+        (6, f"/v1/programs/{clinic.program_id}/adherence"),
+        (4, f"/v1/programs/{clinic.program_id}/sessions"),
+        (3, "/v1/exercises"),
+        (2, "/v1/patients"),
+    ):
+        with at_most(limit):
+            assert client.get(path, headers=clinic.therapist).status_code == 200
+
+
+def test_a_worklist_of_many_costs_what_a_worklist_of_one_does(
+    client: httpx.Client, database: Database, clinic: Clinic, clock: Clock
+) -> None:
+    with database.writing() as tx:
+        for _ in range(20):
+            a_program(tx, clinic.ines, a_patient(tx, clinic.ines))
+    clock.now = NOON + timedelta(days=30)
+    phone(database, clinic, clock)
+    with at_most(3):
+        items = client.get("/v1/worklist", headers=clinic.therapist).json()["items"]
+    assert len(items) == 21

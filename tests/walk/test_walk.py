@@ -1,0 +1,223 @@
+"""The main job, on the running server over HTTP, on both databases: started as `make run` starts it."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+
+from tests.conftest import ROOT, created
+from tests.postgres import wait_for
+
+DEMO = {"username": "ines@demo.example", "password": "demo-followthrough", "grant_type": "password"}
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server process and how to reach it and its database."""
+
+    base: str
+    environment: dict[str, str]
+    log: Path
+
+    def command(self, *said: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "api.cli", *said],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=self.environment,
+        )
+
+
+@pytest.fixture(scope="module")
+def server(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("a clinic")
+    with ExitStack() as undo:
+        url = f"sqlite:///{folder / 'a file.db'}" if kind == "sqlite" else undo.enter_context(created())
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        environment = {**os.environ, "DATABASE_URL": url, "FOLLOWTHROUGH_PORT": port}
+        running = Running(f"http://127.0.0.1:{port}", environment, folder / "log")
+        for said in (["migrate"], ["seed"], ["demo", "--if-empty"]) * 2:  # twice in a row, as two `make run`s
+            done = running.command(*said)
+            assert done.returncode == 0, done.stderr
+        with running.log.open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "api.cli", "serve"],
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            undo.callback(process.wait)
+            undo.callback(process.terminate)
+            wait_for(lambda: process.poll() is not None or is_up(running.base))
+            assert process.poll() is None, running.log.read_text()
+            yield running
+
+
+def is_up(base: str) -> bool:
+    try:
+        return httpx.get(f"{base}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_the_main_job(server: Running) -> None:
+    with httpx.Client(base_url=f"{server.base}/v1") as therapist, httpx.Client(base_url=f"{server.base}/v1") as phone:
+        tokens = therapist.post("/auth/token", data=DEMO).json()
+        assert (tokens["token_type"], tokens["expires_in"]) == ("bearer", 900)
+        therapist.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+
+        worklist = therapist.get("/worklist").json()["items"]
+        assert len(worklist) > 10
+        assert [row for row in worklist if "missed that we would have expected" in row["evidence"]]
+
+        said = {"given_name": "Nadia", "family_name": "Rossi", "birth_date": "1979-02-11"}
+        patient = therapist.post("/patients", json=said).json()
+        assert patient["time_zone"] == "Europe/Berlin"
+        screening = {"answers": {"RF-01": False, "RF-02": False}}
+        assert therapist.post(f"/patients/{patient['id']}/screenings", json=screening).status_code == 201
+        drafted = therapist.post(
+            f"/patients/{patient['id']}/programs", json={"protocol": "chronic-lbp-core-stabilisation"}
+        ).json()
+        program = drafted["id"]
+        assert (drafted["status"], drafted["revision"]["number"]) == ("draft", 1)
+        assert [phase["label"] for phase in drafted["revision"]["phases"]] == ["Control", "Endurance", "Strength"]
+        assert therapist.post(f"/programs/{program}/activate").json()["status"] == "active"
+
+        invitation = therapist.post(f"/patients/{patient['id']}/invitation").json()
+        grant = {"grant_type": "urn:followthrough:grant-type:invitation", "code": invitation["code"]}
+        refused = phone.post("/auth/token", data=grant)
+        assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+        tokens = phone.post("/auth/token", data={**grant, "birth_date": "1979-02-11"}).json()
+        phone.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+        assert phone.get("/me").json()["patient_id"] == patient["id"]
+        assert phone.get("/worklist").status_code == 403
+
+        now = datetime.now(UTC)
+        today = now.astimezone(ZoneInfo("Europe/Berlin")).date().isoformat()
+        session = {
+            "program_id": program,
+            "performed_at": now.isoformat(),
+            "time_zone": "Europe/Berlin",
+            "local_date": today,
+            "done": "all",
+            "pain_during": 3,
+            "effort": 4,
+        }
+        session_id = uuid4()
+        first = phone.put(f"/sessions/{session_id}", json=session)
+        again = phone.put(f"/sessions/{session_id}", json=session)
+        assert (first.status_code, first.json()["outcome"]) == (201, "created")
+        assert (again.status_code, again.json()["outcome"]) == (200, "unchanged")
+
+        adherence = phone.get(f"/programs/{program}/adherence").json()
+        assert (adherence["standing"], adherence["last_day"]) == ("on_track", today)
+        assert adherence["rates"]["program"]["frequency"]["value"] == 1.0
+        assert [change["standing"] for change in adherence["forecast"]] == ["watch", "lapsed", "stopped"]
+        (logged,) = therapist.get(f"/programs/{program}/sessions").json()["items"]
+        assert (logged["id"], len(logged["entries"]), logged["source"]) == (str(session_id), 6, "patient")
+
+        tokens = phone.post(
+            "/auth/token", data={"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+        )
+        assert tokens.status_code == 200
+        assert phone.post("/auth/revoke").status_code == 204
+        assert phone.get("/me").status_code == 401
+
+
+def test_the_readme_walk(server: Running, tmp_path: Path) -> None:
+    """The README's lines as they stand, by the shell; where there is no curl, by a stand-in that speaks the same few
+    options.
+    """
+    readme = (ROOT / "README.md").read_text()
+    walk = readme.split("## The walk")[1].split("```sh\n")[1].split("```")[0]
+    assert "http://127.0.0.1:8000" in walk
+    environment = server.environment
+    if shutil.which("curl") is None:
+        stand_in = tmp_path / "curl"
+        stand_in.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{ROOT / 'tests/walk/curl.py'}' \"$@\"\n")
+        stand_in.chmod(0o755)
+        environment = {**environment, "PATH": f"{tmp_path}:{environment['PATH']}"}
+    done = subprocess.run(
+        [
+            shutil.which("bash") or "/bin/bash",
+            "-euo",
+            "pipefail",
+            "-c",
+            walk.replace("http://127.0.0.1:8000", server.base),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert '"evidence"' in done.stdout
+    assert "\nactive\n" in done.stdout
+    assert '"outcome":"created"' in done.stdout
+    adherence = json.loads("{" + done.stdout.rsplit("\n{", 1)[1])
+    assert adherence["standing"] == "on_track"
+
+
+def test_what_serve_prints_is_true(server: Running) -> None:
+    greeting = server.log.read_text()
+    assert f"{server.base}/docs" in greeting
+    logins = re.findall(r"(\S+@demo\.example)\s+password (\S+)", greeting)
+    assert len(logins) == 3
+    for username, password in logins:
+        data = {"grant_type": "password", "username": username, "password": password}
+        assert httpx.post(f"{server.base}/v1/auth/token", data=data).status_code == 200
+    assert "curl -s" in greeting
+
+
+def test_the_commands(server: Running) -> None:
+    assert server.command("sweep").stdout.endswith("flags announced.\n")
+    verified = server.command("reassess", "--verify")
+    assert (verified.returncode, verified.stdout) == (0, "0 programs differ.\n")
+    assert server.command("reassess").returncode == 0
+    assert json.loads(server.command("openapi").stdout)["info"]["title"] == "Followthrough"
+    clinic = server.command("create-clinic", "Another", "--time-zone", "Asia/Kathmandu").stdout.strip()
+    said = ["create-staff", "--clinic", clinic, "--role", "admin", "--name", "Ada", "--email", "ada@other.example"]
+    server.environment["FOLLOWTHROUGH_PASSWORD"] = "correct horse battery"
+    assert server.command(*said).returncode == 0
+    twice = server.command(*said)
+    assert (twice.returncode, twice.stderr) == (
+        1,
+        "followthrough: This e-mail address already has an account in this clinic.\n",
+    )
+    data = {"grant_type": "password", "username": "ADA@other.example", "password": "correct horse battery"}
+    token = httpx.post(f"{server.base}/v1/auth/token", data=data).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert httpx.get(f"{server.base}/v1/patients", headers=headers).json()["items"] == []
+    nowhere = server.command("create-clinic", "Nowhere", "--time-zone", "Mars")
+    assert (nowhere.returncode, nowhere.stderr.count("\n")) == (1, 1)
+    assert server.command("demo").returncode == 1
+
+
+def test_a_database_that_was_never_migrated_says_so(tmp_path: Path) -> None:
+    environment = {**os.environ, "DATABASE_URL": f"sqlite:///{tmp_path / 'empty.db'}"}
+    running = Running("", environment, tmp_path / "log")
+    for said in ("serve", "seed", "demo", "sweep"):
+        done = running.command(said)
+        assert done.returncode == 1
+        assert "followthrough migrate" in done.stderr
+    environment["DATABASE_URL"] = "mysql://nobody@nowhere/nothing"
+    assert "use sqlite or postgresql" in running.command("serve").stderr
