@@ -128,14 +128,18 @@ def test_shifting_all_by_weeks_shifts_the_answer_by_weeks(plan: Plan, sessions: 
     assume(sessions)
     by = timedelta(days=7 * weeks_later)
     at = datetime.combine(START, time(), UTC)
-    moved = [Done(one.day + by, one.received_at + by) for one in sessions]
-    # Delays are counted in local dates, which an hour's change near midnight could move: noon is far from it.
+    moved = [Done(one.day + by, wall_clock_later(one.received_at, by, plan)) for one in sessions]
     first, second = assess(plan, sessions, at).silence, assess(shifted(plan, by.days), moved, at + by).silence
     assert first is not None
     assert second is not None
     for name in ("watch_at", "lapsed_at", "stopped_at"):
         one, other = local(getattr(first, name), plan), local(getattr(second, name), plan)
         assert other == (one + by if one else None)
+
+
+def wall_clock_later(moment: datetime, by: timedelta, plan: Plan) -> datetime:
+    """Later by so many days on the patient's own clock, whatever was done to it in between."""
+    return (moment.astimezone(plan.zone).replace(tzinfo=None) + by).replace(tzinfo=plan.zone)
 
 
 def local(moment: datetime | None, plan: Plan) -> date | None:
