@@ -1,14 +1,15 @@
 """Opening the database: one engine, two ways in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from threading import Lock
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -62,6 +63,22 @@ def insert_for(database: Session | str, table: type[Base]) -> Any:
     dialect = database if isinstance(database, str) else database.get_bind().dialect.name
     words = postgresql if dialect == "postgresql" else sqlite
     return words.insert(table.__table__)
+
+
+def insert_or_replace(tx: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, or replace those whose key is there: one statement, written once."""
+    if rows:
+        tx.execute(_insert_or_replace(table, tx.get_bind().dialect.name), rows)
+
+
+@cache
+def _insert_or_replace(table: type[Base], dialect: str) -> Any:
+    kept = table.__table__
+    assert isinstance(kept, Table)
+    stmt = insert_for(dialect, table)
+    keys = [column.key for column in kept.primary_key]
+    replaced = {column.key: stmt.excluded[column.key] for column in kept.columns if column.key not in keys}
+    return stmt.on_conflict_do_update(index_elements=keys, set_=replaced)
 
 
 def sqlite_module() -> ModuleType:

@@ -194,12 +194,12 @@ def barrier(reports: Sequence[Report]) -> Finding | None:
     )
 
 
-def withdrawn(reason: str, on: date, now: datetime) -> Finding:
-    """The patient said they stopped; hurt, afraid and no relief are red."""
+def withdrawn(reason: str, on: date, told_at: datetime) -> Finding:
+    """The patient said they stopped, and why; hurt, afraid and no relief are red."""
     return Finding(
         kind=FlagKind.WITHDRAWN,
         severity=Severity.HIGH if reason in SAME_DAY_REASONS else Severity.MEDIUM,
-        opens_at=now,
+        opens_at=told_at,
         episode=on.isoformat(),
         evidence={"reason": reason, "day": on.isoformat()},
     )

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import withdrawn
 from models.operations.callers import Caller
 from models.operations.catalogue import protocol
 from models.operations.courses import Course, courses
+from models.operations.flags import Because
 from models.operations.ids import new_id
 from models.operations.patients import patient
-from models.operations.standings import Because, restate
+from models.operations.standings import restate
 from models.refusals import Invalid, Unknown, WrongStatus
 from models.tables import (
     Exercise,
@@ -216,8 +216,7 @@ def stop(tx: Session, caller: Caller, program_id: UUID, *, reason: str, now: dat
     found = course(tx, caller, program_id, lock=True)
     _must_run(found.program)
     _end(found, ProgramStatus.WITHDRAWN, reason, now)
-    told = withdrawn(reason, found.local_today(now), now)
-    restate(tx, caller.clinic_id, {program_id: found}, because=Because.PROGRAM_ENDED, now=now, told=[told])
+    restate(tx, caller.clinic_id, {program_id: found}, because=Because.PROGRAM_ENDED, now=now)
     return found.program
 
 

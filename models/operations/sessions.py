@@ -18,9 +18,10 @@ from models.adherence.wording import why
 from models.database import insert_for
 from models.operations.callers import Caller
 from models.operations.courses import Course, courses
+from models.operations.flags import Because, Heard, raise_alarms
 from models.operations.ids import new_id
 from models.operations.programs import visible_programs
-from models.operations.standings import Because, Heard, raise_alarms, restate
+from models.operations.standings import restate
 from models.refusals import (
     AfterProgram,
     BeforeProgram,

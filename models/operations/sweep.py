@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from models.adherence.flags import Severity
 from models.operations.courses import courses
+from models.operations.flags import Because
 from models.operations.ids import new_id
 from models.operations.sign_ins import forget_expired_tokens
-from models.operations.standings import Because, restate
+from models.operations.standings import restate
 from models.operations.throttles import forget_old_failures
 from models.tables import Announcement, Clinic, Flag, Program, ProgramStanding, ProgramStatus
 

@@ -166,7 +166,10 @@ def test_stopping_ends_the_clock_and_tells_the_therapist_why(tx: Session) -> Non
     (row,) = the_list(tx, ines, "05-01")
     assert (row.kind, row.severity.word) == (FlagKind.WITHDRAWN, "high")
     assert row.evidence == "Stopped the program on 1 Apr: it is not helping."
-    assert tx.scalars(select(ProgramStanding.standing)).one() is Standing.ON_TRACK  # until the day is over
+    log_days(tx, ines, course.program.id, [date(2025, 3, 31)], late=5 * DAY)
+    assert the_list(tx, ines, "05-01") == [row]  # what came late does not unsay it
+    assert sweep.misjudged(tx, ines.clinic_id, [course.program.id]) == []
+    assert tx.scalars(select(ProgramStanding.standing)).one() is Standing.WITHDRAWN
     known = adherence.following(tx, ines, course.program.id, as_of=None, now=at("04-02"))
     assert known.assessment.standing is Standing.WITHDRAWN
 

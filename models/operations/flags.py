@@ -1,0 +1,194 @@
+"""Flags as they are kept: opened, reworded, closed by itself or by an answer; at most one open of a kind."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import inspect, select
+from sqlalchemy.orm import Session
+
+from models.adherence import RULE_VERSION
+from models.adherence.flags import SELF_CLOSING, Finding, FlagKind
+from models.database import insert_or_replace
+from models.operations.courses import Course
+from models.operations.ids import new_id
+from models.safety.red_flags import Alarm
+from models.tables import Flag
+
+
+class Because(StrEnum):
+    """Why a flag closed by itself."""
+
+    RETURNED = "returned"
+    LATE_DATA = "late_data"
+    PLAN_CHANGED = "plan_changed"
+    PAUSED = "paused"
+    PROGRAM_ENDED = "program_ended"
+    STARTED = "started"
+    SETTLED = "settled"
+    SUPERSEDED = "superseded"
+    EXPIRED = "expired"
+    RECOUNTED = "recounted"
+
+
+_ENDS_BY_LOGGING = {FlagKind.PAIN_HIGH: Because.SETTLED, FlagKind.NOT_STARTED: Because.STARTED}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Safety answers from one source, a session or a refused one; the same source again adds nothing."""
+
+    source: str
+    day: date
+    alarms: Sequence[Alarm]
+
+
+def raise_alarms(tx: Session, clinic_id: UUID, patient_id: UUID, heard: Sequence[Heard], *, now: datetime) -> None:
+    """Open or add to the patient's safety flags, for answers that came without a session."""
+    stmt = (
+        select(Flag)
+        .where(Flag.clinic_id == clinic_id, Flag.about_id == patient_id, Flag.closed_at.is_(None))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    known = [detached(tx, flag) for flag in tx.scalars(stmt).all()]
+    save(tx, heed(known, heard, clinic_id, patient_id, None, now))
+
+
+def settle(
+    course: Course, open_flags: Sequence[Flag], findings: Sequence[Finding], *, because: Because, now: datetime
+) -> list[Flag]:
+    """What to write so that the open flags say what `findings` say: at most one open flag of a kind."""
+    wanted = {finding.kind: finding for finding in findings}
+    write: list[Flag] = []
+    for flag in open_flags:
+        finding = wanted.pop(flag.kind, None)
+        if flag.kind not in SELF_CLOSING:
+            continue
+        if finding is not None and _is_same(flag, finding, now):
+            if _tells(flag, finding, now):
+                write.append(flag)
+            continue
+        # Closed rows come before new ones: the index allows one open flag of a kind.
+        flag.closed_at, flag.closed_because = now, _reason(course, flag, finding, because, now)
+        write.append(flag)
+        if finding is not None:
+            wanted[finding.kind] = finding
+    program = course.program
+    write += [
+        _new_flag(program.clinic_id, program.patient_id, program.id, finding, about_id=program.id, now=now)
+        for finding in wanted.values()
+    ]
+    return write
+
+
+def _is_same(flag: Flag, finding: Finding, now: datetime) -> bool:
+    """A promise that has not come due may be reworded; a flag someone may have seen only within its episode."""
+    if flag.opens_at > now:
+        return True
+    return flag.episode == finding.episode and finding.opens_at <= now
+
+
+def _tells(flag: Flag, finding: Finding, now: datetime) -> bool:
+    """Write `finding` into `flag`; whether that changed anything."""
+    said = _said(finding)
+    if flag.opens_at <= now:
+        # Never back-dated, never post-dated: it opened when it opened.
+        said["opens_at"] = flag.opens_at
+    changed = False
+    for name, value in said.items():
+        if getattr(flag, name) != value:
+            setattr(flag, name, value)
+            changed = True
+    return changed
+
+
+def _reason(course: Course, flag: Flag, finding: Finding | None, because: Because, now: datetime) -> Because:
+    """Why an open flag closes, seen from what replaced it."""
+    if flag.expires_at is not None and flag.expires_at <= now:
+        return Because.EXPIRED
+    if flag.kind is FlagKind.BARRIER and finding is not None:
+        return Because.SUPERSEDED
+    if because is not Because.RETURNED:
+        return because
+    if flag.kind in _ENDS_BY_LOGGING:
+        return _ENDS_BY_LOGGING[flag.kind]
+    # A session from before the flag opened had been done all along; one from after is a return.
+    last = finding.evidence.get("last_day") if finding else None
+    opened = flag.opens_at.astimezone(course.zone).date()
+    return Because.LATE_DATA if last is not None and date.fromisoformat(last) < opened else Because.RETURNED
+
+
+def heed(
+    known: Sequence[Flag],
+    heard: Sequence[Heard],
+    clinic_id: UUID,
+    patient_id: UUID,
+    program_id: UUID | None,
+    now: datetime,
+) -> list[Flag]:
+    """What to write for safety answers. They concern the patient, not a program, and close only by hand."""
+    flags = {flag.kind: flag for flag in known}
+    changed: dict[FlagKind, Flag] = {}
+    for one in heard:
+        for kind in sorted({alarm.kind for alarm in one.alarms}):
+            alarms = [alarm for alarm in one.alarms if alarm.kind is kind]
+            severity = max(alarm.severity for alarm in alarms)
+            answer = {"source": one.source, "day": one.day.isoformat(), "said": [alarm.said for alarm in alarms]}
+            flag = flags.get(kind)
+            if flag is None:
+                evidence = {"answers": [answer]}
+                finding = Finding(kind=kind, severity=severity, opens_at=now, episode=one.source, evidence=evidence)
+                flag = _new_flag(clinic_id, patient_id, program_id, finding, about_id=patient_id, now=now)
+            elif all(earlier["source"] != one.source for earlier in flag.evidence["answers"]):
+                flag.evidence = {"answers": [*flag.evidence["answers"], answer]}
+                flag.severity = max(flag.severity, severity)
+            flags[kind] = changed[kind] = flag
+    return list(changed.values())
+
+
+def _new_flag(
+    clinic_id: UUID, patient_id: UUID, program_id: UUID | None, finding: Finding, *, about_id: UUID, now: datetime
+) -> Flag:
+    return Flag(
+        clinic_id=clinic_id,
+        id=new_id(now),
+        patient_id=patient_id,
+        program_id=program_id,
+        about_id=about_id,
+        kind=finding.kind,
+        rule_version=RULE_VERSION,
+        created_at=now,
+        **_said(finding),
+    )
+
+
+def _said(finding: Finding) -> dict[str, Any]:
+    return {
+        "severity": int(finding.severity),
+        "opens_at": finding.opens_at,
+        "rises_at": finding.rises_at,
+        "rises_to": None if finding.rises_to is None else int(finding.rises_to),
+        "nudges_at": finding.nudges_at,
+        "expires_at": finding.expires_at,
+        "episode": finding.episode,
+        "evidence": finding.evidence,
+    }
+
+
+def detached(tx: Session, flag: Flag) -> Flag:
+    """A flag as it was read; `_save` writes what becomes of it, all of them in one statement."""
+    tx.expunge(flag)
+    return flag
+
+
+def save(tx: Session, flags: Sequence[Flag]) -> None:
+    """Write flags, new and changed, in one statement and in this order."""
+    insert_or_replace(tx, Flag, [_row(flag) for flag in flags])
+
+
+def _row(flag: Flag) -> dict[str, Any]:
+    return {column.key: getattr(flag, column.key) for column in inspect(Flag).columns}
