@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import anyio.to_thread
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
 from api import problems
@@ -14,6 +15,7 @@ from api.logs import RequestLog
 from api.problems import Accidents, BodyLimit
 from api.routes import adherence, exercises, health, identity, patients, programs, sessions
 from api.settings import Settings
+from api.visit import who_may
 from models.database import POOL_SIZE, Database
 
 DESCRIPTION = """
@@ -42,7 +44,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.clock = lambda: datetime.now(UTC)
     problems.install(app)
     # The log comes first: routes are tried in order, and it is asked most.
-    for router in (
+    routers = (
         sessions.kept,
         sessions.router,
         adherence.router,
@@ -51,9 +53,11 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         exercises.router,
         identity.router,
         health.router,
-    ):
+    )
+    for router in routers:
         app.include_router(router)
-    problems.describe(app)
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    problems.describe(app, {route.name: sorted(who_may(route)) for route in routes})
     app.add_middleware(BodyLimit, limit=settings.body_limit)
     app.add_middleware(Accidents)
     app.add_middleware(RequestLog)

@@ -147,6 +147,13 @@ async def _busy(request: Request, error: Exception) -> JSONResponse:
 
 
 _RETRYABLE = {"retryable": True}
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key with the same request creates once.",
+    "schema": {"type": "string", "maxLength": 128},
+}
 
 
 class Accidents:
@@ -209,23 +216,28 @@ class BodyLimit:
         await response(scope, receive, send)
 
 
-def describe(app: FastAPI) -> None:
-    """Say in the OpenAPI document who may call each operation and how it may be refused."""
+def describe(app: FastAPI, who_may: Mapping[str, Sequence[str]]) -> None:
+    """Say in the OpenAPI document who may call each operation (roles by operation id) and how it may be refused."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = plain()
             for path, operations in document["paths"].items():
-                for operation in operations.values():
-                    _describe(path, operation)
+                for method, operation in operations.items():
+                    _describe(path, operation, who_may[operation["operationId"]])
+                    # An invitation repeated is a new one on purpose: its code is not kept to be said again.
+                    if method == "post" and "201" in operation["responses"] and "invitation" not in path:
+                        operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
         assert app.openapi_schema is not None
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 
 
-def _describe(path: str, operation: dict[str, Any]) -> None:
+def _describe(path: str, operation: dict[str, Any], roles: Sequence[str]) -> None:
+    operation["x-who-may"] = list(roles) or ["anybody"]
+    operation["description"] = f"Who may: {', '.join(operation['x-who-may'])}."
     answer = {
         "description": "Problem",
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},

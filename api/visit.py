@@ -8,6 +8,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, HTTPException, Request, Response
+from fastapi.routing import APIRoute
 from fastapi.security import OAuth2PasswordBearer
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -119,6 +120,12 @@ AdminsVisit = Annotated[Visit, Depends(By(Role.ADMIN))]
 StaffVisit = Annotated[Visit, Depends(By(Role.ADMIN, Role.THERAPIST))]
 PatientsVisit = Annotated[Visit, Depends(By(Role.PATIENT))]
 SignedInVisit = Annotated[Visit, Depends(By(Role.ADMIN, Role.THERAPIST, Role.PATIENT))]
+
+
+def who_may(route: APIRoute) -> frozenset[Role]:
+    """The roles a route's signature names; empty for the routes that are for anybody."""
+    (rule,) = (each.call for each in route.dependant.dependencies if isinstance(each.call, By | ByAnybody))
+    return rule.roles
 
 
 def etag(version: int) -> str:

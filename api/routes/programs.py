@@ -58,9 +58,14 @@ def activate_program(program_id: UUID, visit: StaffVisit, response: Response) ->
 @router.post("/programs/{program_id}/pauses", status_code=201, summary="Expect nothing for a while")
 def pause_program(program_id: UUID, said: PauseIn, visit: SignedInVisit) -> PauseOut:
     with visit.writing() as (tx, caller):
+        known = visit.made_before(tx, caller, said)
+        if known is not None:
+            pauses = programs.course(tx, caller, program_id).pauses
+            return next(PauseOut.model_validate(one) for one in pauses if one.id == known)
         declared = programs.pause(
             tx, caller, program_id, from_on=said.from_on, to_on=said.to_on, reason=said.reason, now=visit.now
         )
+        visit.remember(tx, caller, said, declared.id)
         return PauseOut.model_validate(declared)
 
 
@@ -69,8 +74,11 @@ def pause_program(program_id: UUID, said: PauseIn, visit: SignedInVisit) -> Paus
 )
 def discharge_patient(program_id: UUID, said: DischargeIn, visit: StaffVisit) -> ProgramOut:
     with visit.writing() as (tx, caller):
-        following = programs.discharge(tx, caller, program_id, said.maintenance.as_draft(), now=visit.now)
-        return ProgramOut.of(programs.course(tx, caller, following.id))
+        known = visit.made_before(tx, caller, said)
+        if known is None:
+            known = programs.discharge(tx, caller, program_id, said.maintenance.as_draft(), now=visit.now).id
+            visit.remember(tx, caller, said, known)
+        return ProgramOut.of(programs.course(tx, caller, known))
 
 
 @router.post("/programs/{program_id}/stop", summary="The patient stops, and says why")

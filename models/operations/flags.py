@@ -85,6 +85,45 @@ def settle(
     return write
 
 
+def heed(
+    known: Sequence[Flag],
+    heard: Sequence[Heard],
+    clinic_id: UUID,
+    patient_id: UUID,
+    program_id: UUID | None,
+    now: datetime,
+) -> list[Flag]:
+    """What to write for safety answers. They concern the patient, not a program, and close only by hand."""
+    flags = {flag.kind: flag for flag in known}
+    changed: dict[FlagKind, Flag] = {}
+    for one in heard:
+        for kind in sorted({alarm.kind for alarm in one.alarms}):
+            alarms = [alarm for alarm in one.alarms if alarm.kind is kind]
+            severity = max(alarm.severity for alarm in alarms)
+            answer = {"source": one.source, "day": one.day.isoformat(), "said": [alarm.said for alarm in alarms]}
+            flag = flags.get(kind)
+            if flag is None:
+                evidence = {"answers": [answer]}
+                finding = Finding(kind=kind, severity=severity, opens_at=now, episode=one.source, evidence=evidence)
+                flag = _new_flag(clinic_id, patient_id, program_id, finding, about_id=patient_id, now=now)
+            elif all(earlier["source"] != one.source for earlier in flag.evidence["answers"]):
+                flag.evidence = {"answers": [*flag.evidence["answers"], answer]}
+                flag.severity = max(flag.severity, severity)
+            flags[kind] = changed[kind] = flag
+    return list(changed.values())
+
+
+def detached(tx: Session, flag: Flag) -> Flag:
+    """A flag as it was read; `_save` writes what becomes of it, all of them in one statement."""
+    tx.expunge(flag)
+    return flag
+
+
+def save(tx: Session, flags: Sequence[Flag]) -> None:
+    """Write flags, new and changed, in one statement and in this order."""
+    insert_or_replace(tx, Flag, [_row(flag) for flag in flags])
+
+
 def _is_same(flag: Flag, finding: Finding, now: datetime) -> bool:
     """A promise that has not come due may be reworded; a flag someone may have seen only within its episode."""
     if flag.opens_at > now:
@@ -122,34 +161,6 @@ def _reason(course: Course, flag: Flag, finding: Finding | None, because: Becaus
     return Because.LATE_DATA if last is not None and date.fromisoformat(last) < opened else Because.RETURNED
 
 
-def heed(
-    known: Sequence[Flag],
-    heard: Sequence[Heard],
-    clinic_id: UUID,
-    patient_id: UUID,
-    program_id: UUID | None,
-    now: datetime,
-) -> list[Flag]:
-    """What to write for safety answers. They concern the patient, not a program, and close only by hand."""
-    flags = {flag.kind: flag for flag in known}
-    changed: dict[FlagKind, Flag] = {}
-    for one in heard:
-        for kind in sorted({alarm.kind for alarm in one.alarms}):
-            alarms = [alarm for alarm in one.alarms if alarm.kind is kind]
-            severity = max(alarm.severity for alarm in alarms)
-            answer = {"source": one.source, "day": one.day.isoformat(), "said": [alarm.said for alarm in alarms]}
-            flag = flags.get(kind)
-            if flag is None:
-                evidence = {"answers": [answer]}
-                finding = Finding(kind=kind, severity=severity, opens_at=now, episode=one.source, evidence=evidence)
-                flag = _new_flag(clinic_id, patient_id, program_id, finding, about_id=patient_id, now=now)
-            elif all(earlier["source"] != one.source for earlier in flag.evidence["answers"]):
-                flag.evidence = {"answers": [*flag.evidence["answers"], answer]}
-                flag.severity = max(flag.severity, severity)
-            flags[kind] = changed[kind] = flag
-    return list(changed.values())
-
-
 def _new_flag(
     clinic_id: UUID, patient_id: UUID, program_id: UUID | None, finding: Finding, *, about_id: UUID, now: datetime
 ) -> Flag:
@@ -160,7 +171,6 @@ def _new_flag(
         program_id=program_id,
         about_id=about_id,
         kind=finding.kind,
-        rule_version=RULE_VERSION,
         created_at=now,
         **_said(finding),
     )
@@ -176,18 +186,8 @@ def _said(finding: Finding) -> dict[str, Any]:
         "expires_at": finding.expires_at,
         "episode": finding.episode,
         "evidence": finding.evidence,
+        "rule_version": RULE_VERSION,
     }
-
-
-def detached(tx: Session, flag: Flag) -> Flag:
-    """A flag as it was read; `_save` writes what becomes of it, all of them in one statement."""
-    tx.expunge(flag)
-    return flag
-
-
-def save(tx: Session, flags: Sequence[Flag]) -> None:
-    """Write flags, new and changed, in one statement and in this order."""
-    insert_or_replace(tx, Flag, [_row(flag) for flag in flags])
 
 
 def _row(flag: Flag) -> dict[str, Any]:

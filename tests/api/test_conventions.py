@@ -89,20 +89,23 @@ def test_a_patient_is_replaced_only_by_who_read_the_latest(client: httpx.Client,
         ("/v1/patients", ANN),
         ("/v1/patients/{patient}/screenings", {"answers": {"RF-01": False}}),
         ("/v1/patients/{patient}/programs", {"protocol": "neck-posture-desk"}),
+        ("/v1/programs/{program}/pauses", {"from_on": "2025-03-10", "reason": "holiday"}),
+        ("/v1/programs/{program}/discharge", {"maintenance": {"protocol": "neck-posture-desk"}}),
+        ("/v1/staff", {"role": "admin", "name": "Ada", "email": "ada@b.example", "password": "long enough for this"}),
     ],
 )
 def test_creating_with_a_key_creates_once(
     client: httpx.Client, clinic: Clinic, path: str, body: dict[str, Any]
 ) -> None:
-    where = path.format(patient=clinic.patient_id)
-    headers = {**clinic.therapist, "Idempotency-Key": str(uuid4())}
+    where = path.format(patient=clinic.patient_id, program=clinic.program_id)
+    headers = {**clinic.admin, "Idempotency-Key": str(uuid4())}
     first = client.post(where, json=body, headers=headers)
     again = client.post(where, json=body, headers=headers)
     assert first.status_code == again.status_code == 201
     assert first.json() == again.json()
-    is_problem(client.post(where, json={**body, "note": "other"}, headers=headers), 422)
-    without = client.post(where, json=body, headers=clinic.therapist)
-    assert without.json()["id"] != first.json()["id"]
+    is_problem(client.post(where, json={**body, "unheard_of": 1}, headers=headers), 422)
+    without = client.post(where, json=body, headers=clinic.admin)
+    assert without.status_code == 409 or without.json()["id"] != first.json()["id"]
 
 
 def test_a_key_used_for_another_request_is_refused(client: httpx.Client, clinic: Clinic) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from models.operations import accounts, patients, sign_ins
 from models.operations.callers import Caller, identify
 from models.operations.credentials import CODE_LENGTH, code_hash, fits, hash_password, new_code, new_token, read_token
-from models.operations.throttles import PER_NAME, WINDOW
+from models.operations.throttles import PER_ADDRESS, PER_NAME, WINDOW
 from models.refusals import EmailTaken, Invalid, InvalidGrant, NotSignedIn, TooManyAttempts, WhichClinic
 from models.tables import Account, Device, Invitation, Role, SignIn, Token
 from tests.builders import BORN, DAY, NOON, a_clinic, a_patient, a_phone
@@ -141,6 +141,16 @@ def test_a_code_burns_after_five_wrong_birthdays(tx: Session) -> None:
     tx.flush()
     assert tx.scalars(select(Invitation.ended_because)).all() == ["too_many_tries"]
     assert isinstance(sign_ins.redeem(tx, code, BORN, "phone", **HERE, now=NOON), InvalidGrant)
+
+
+def test_guessing_codes_is_spent_by_address(tx: Session) -> None:
+    for number in range(PER_ADDRESS):
+        refused = sign_ins.redeem(tx, f"0000-0000-{number:04d}", BORN, "phone", **HERE, now=NOON)
+        assert isinstance(refused, InvalidGrant)
+    with pytest.raises(TooManyAttempts):
+        sign_ins.redeem(tx, "0000-0000-ZZZZ", BORN, "phone", **HERE, now=NOON)
+    elsewhere = sign_ins.redeem(tx, "0000-0000-ZZZZ", BORN, "phone", address="192.0.2.9", now=NOON)
+    assert isinstance(elsewhere, InvalidGrant)
 
 
 def test_codes_are_long_plain_and_different() -> None:
