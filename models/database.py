@@ -33,6 +33,7 @@ class Database:
 
 def open_database(url: str, **engine_options: Any) -> tuple[Engine, Database]:
     """Open `url` (SQLite or PostgreSQL); nothing is connected yet."""
+    url = url.replace("postgres://", "postgresql://", 1)  # as many hosts still say it
     kind = make_url(url).get_backend_name()
     if kind == "sqlite":
         if make_url(url).database in {None, "", ":memory:"}:

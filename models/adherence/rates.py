@@ -138,9 +138,8 @@ class _Block:
         self.done += UNIT if bouts else 0
         lines = {line.line_id: line for line in stretch.phase.lines}
         for line in lines.values():
-            if not line.as_needed:
-                weight = line_weight(line, stretch.phase_start, ordinal)
-                self.line_expected[line.line_id] += weight * line.sessions_per_day
+            weight = line_weight(line, stretch.phase_start, ordinal)
+            self.line_expected[line.line_id] += weight * line.sessions_per_day
         self._count_entries(lines, [entry for bout in bouts for entry in bout.entries])
         return False
 

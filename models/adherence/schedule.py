@@ -160,6 +160,6 @@ def _merged(pauses: Iterable[Pause]) -> list[tuple[int, int]]:
     for first, last in spans:
         if merged and first <= merged[-1][1] + 1:
             merged[-1] = (merged[-1][0], max(merged[-1][1], last))
-        elif first <= last:
+        else:
             merged.append((first, last))
     return merged

@@ -61,14 +61,14 @@ def _silence(evidence: Mapping[str, Any], today: date) -> str:
     usual = f"Usually {_count(weekly * habit)} of {_count(weekly)} days a week" if weekly else "Exercised before"
     expected = round(missed * habit)
     if not expected:
-        return f"{usual}; nothing since {_day(last)}, {(today - last).days} days ago."
+        return f"{usual}; nothing since {_day(last)}, {_ago(last, today)}."
     were = "session" if expected == 1 else "sessions"
     return f"{usual}; nothing since {_day(last)}; {more}{expected} {were} missed that we would have expected."
 
 
 def _not_started(evidence: Mapping[str, Any], today: date) -> str:
     starts = date.fromisoformat(evidence["starts_on"])
-    return f"Was to start on {_day(starts)}, {(today - starts).days} days ago; no session yet."
+    return f"Was to start on {_day(starts)}, {_ago(starts, today)}; no session yet."
 
 
 def _pain_high(evidence: Mapping[str, Any], _today: date) -> str:
@@ -121,6 +121,11 @@ def _count(days: float) -> str:
     """Whole days as people say them; a share below one day is said as such."""
     whole = round(days)
     return str(whole) if whole else "less than 1"
+
+
+def _ago(day: date, today: date) -> str:
+    days = (today - day).days
+    return "1 day ago" if days == 1 else f"{days} days ago"
 
 
 def _day(day: date) -> str:

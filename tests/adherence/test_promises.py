@@ -7,7 +7,7 @@ from random import Random
 
 from hypothesis import assume, example, given, settings, strategies as st
 
-from models.adherence import Change, Done, Pause, Plan, Standing, assess, standing_at
+from models.adherence import Change, Done, Pause, Plan, SilenceRule, Standing, assess, standing_at
 from models.adherence.schedule import UNIT, Schedule
 from tests.adherence import reference
 from tests.adherence.plans import MON_FRI, START, a_line, a_plan, contacts, days_done, done, plans, weeks
@@ -94,6 +94,16 @@ def test_a_session_today_leaves_nothing_silent_open(
         assert old is not None
         assert new is not None
         assert new.last_day > old.last_day
+        assert net_of(plan, old.last_day, before, at) <= net_of(plan, today, [*before, Done(today, at)], at)
+
+
+def net_of(plan: Plan, last: date, sessions: list[Done], at: datetime) -> datetime:
+    """When 21 silent days alone would say lapsed: the detector with its odds switched off."""
+    only_the_net = SilenceRule(watch=0.999_999_9, lapsed=0.999_999_99, stopped=0.999_999_999, hazard=1e-12)
+    heard = assess(plan, sessions, at, rule=only_the_net).silence
+    assert heard is not None
+    assert heard.last_day == last
+    return heard.lapsed_at or datetime.max.replace(tzinfo=UTC)
 
 
 @given(plans(), days_done, st.integers(1, 30), st.integers(0, 30))

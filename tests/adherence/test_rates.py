@@ -76,6 +76,15 @@ def test_each_prescribed_session_of_a_day_counts_for_completeness() -> None:
     assert (found.completeness.numerator, found.completeness.denominator) == (20, 40)
 
 
+def test_more_sessions_than_prescribed_in_a_day_count_once() -> None:
+    """Monday three times and nothing else: 1 of 5 items, though three were touched."""
+    line = a_line(weekdays=MON_FRI)
+    found = rates(a_plan(line), bouts([START] * 3, line), START, START + timedelta(days=6))
+    assert (found.frequency.numerator, found.frequency.denominator) == (1, 5)
+    assert (found.completeness.numerator, found.completeness.denominator) == (1, 5)
+    assert found.dose.denominator == 3
+
+
 def test_as_needed_is_never_expected_and_never_counted() -> None:
     needed, line = a_line(as_needed=True), a_line(weekdays=MON_FRI)
     found = four_weeks(a_plan(needed, line), bouts(weeks(range(5)), needed))

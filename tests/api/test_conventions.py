@@ -8,10 +8,13 @@ from uuid import uuid4
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import select
 
 from api.logs import JsonLines
 from api.problems import STATUS
 from models import refusals
+from models.database import Database
+from models.tables import RejectedSession
 from tests.api.conftest import Clinic, is_problem
 from tests.builders import NOON
 
@@ -131,6 +134,40 @@ def test_patients_by_name_in_pages(client: httpx.Client, clinic: Clinic) -> None
     found = client.get("/v1/patients?name=zo", headers=clinic.therapist).json()["items"]
     assert [patient["given_name"] for patient in found] == ["Zoe"]
     assert client.get("/v1/patients?name=%25", headers=clinic.therapist).json()["items"] == []
+
+
+def test_sessions_in_pages_latest_first(client: httpx.Client, clinic: Clinic) -> None:
+    sent = []
+    for minute in range(5):
+        session_id = uuid4()
+        body = {
+            "program_id": str(clinic.program_id),
+            "performed_at": f"2025-03-03T11:0{minute}:00Z",
+            "time_zone": "UTC",
+            "local_date": "2025-03-03",
+            "done": "some",
+        }
+        assert client.put(f"/v1/sessions/{session_id}", json=body, headers=clinic.patient).status_code == 201
+        sent.append(str(session_id))
+    seen: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        more = f"&cursor={cursor}" if cursor else ""
+        where = f"/v1/programs/{clinic.program_id}/sessions?limit=2{more}"
+        page = client.get(where, headers=clinic.patient).json()
+        seen += [session["id"] for session in page["items"]]
+        cursor = page["next"]
+    assert sorted(seen) == sorted(sent)
+
+
+def test_a_therapists_refused_session_is_kept_too(client: httpx.Client, database: Database, clinic: Clinic) -> None:
+    for program in (str(clinic.program_id), str(uuid4()), "nonsense", 7):
+        body = {"program_id": program, "chips": ["fall"]}
+        problem = is_problem(client.put(f"/v1/sessions/{uuid4()}", json=body, headers=clinic.therapist), 422)
+        assert problem["kept"] is True
+        assert problem["safety_raised"] is (program == str(clinic.program_id))
+    with database.reading() as tx:
+        assert len(tx.scalars(select(RejectedSession)).all()) == 4
 
 
 def test_every_refusal_has_a_status_and_every_status_a_refusal() -> None:

@@ -147,6 +147,16 @@ def test_a_reason_is_heard_the_same_day_and_fades_after_two_weeks(tx: Session) -
     assert FlagKind.BARRIER not in kinds
 
 
+def test_a_newer_reason_takes_the_place_of_the_older(tx: Session) -> None:
+    ines = a_clinic(tx)
+    course = a_program(tx, ines, a_patient(tx, ines))
+    for day, reason in ((3, "symptoms_worse"), (4, "no_time")):
+        said = a_report(course.program.id, date(2025, 3, day), done=DoneShare.NONE, reason=reason)
+        record_sessions(tx, ines, [said], now=at(f"03-0{day}"))
+    assert closed(tx, FlagKind.BARRIER) == ["superseded"]
+    assert [row.severity.word for row in the_list(tx, ines, "03-04")] == ["medium"]
+
+
 def test_nothing_done_is_contact_not_exercise(tx: Session) -> None:
     """It does not move the last day, and it proves that nothing is waiting to be sent."""
     ines = a_clinic(tx)

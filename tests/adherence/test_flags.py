@@ -1,0 +1,110 @@
+"""The flags as pure functions, and the sentences they are told in."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from models.adherence import Pause, assess
+from models.adherence.flags import FlagKind, Reason, Report, Severity, barrier, not_started, pain_high, silence
+from models.adherence.wording import next_step, sentence
+from tests.adherence.plans import MON_FRI, START, a_line, a_plan, done, evening, weeks
+
+FOREVER = Pause(START + timedelta(days=30), None)
+LATER = evening(START + timedelta(days=40))
+
+
+def a_report(day: int, pain: int | None = None, reason: str | None = None) -> Report:
+    when = datetime(2025, 3, day, 12, tzinfo=UTC)
+    return Report(
+        session_id=str(day),
+        day=when.date(),
+        performed_at=when,
+        received_at=when,
+        exercised=reason is None,
+        pain_during=pain,
+        reason=reason,
+    )
+
+
+def test_a_pause_without_an_end_promises_nothing() -> None:
+    plan = a_plan(a_line(weekdays=MON_FRI), pauses=[FOREVER])
+    assert silence(assess(plan, done(weeks(range(5))), LATER)) is None
+    assert not_started(assess(plan, [], LATER), START) is None
+
+
+def test_a_program_that_is_over_is_nobodys_silence() -> None:
+    plan = a_plan(a_line(weekdays=MON_FRI), ends_on=START + timedelta(days=30))
+    assert silence(assess(plan, done(weeks(range(5))), LATER)) is None
+    assert not_started(assess(plan, [], LATER), START) is None
+
+
+@pytest.mark.parametrize(
+    ("pains", "is_open"),
+    [
+        ([], False),
+        ([5], False),
+        ([6], True),
+        ([6, 5], True),
+        ([6, 5, 5], False),
+        ([6, 5, None, 5], False),
+        ([6, 5, 6, 5], True),
+        ([9, 0, 10], True),
+    ],
+)
+def test_high_pain_needs_two_calm_sessions(pains: list[int | None], is_open: bool) -> None:
+    reports = [a_report(day, pain) for day, pain in enumerate(pains, start=3)]
+    assert (pain_high(reports) is not None) is is_open
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_a_barrier_is_red_only_for_hurt_afraid_and_no_relief(reason: Reason) -> None:
+    found = barrier([a_report(3, reason="boring"), a_report(4, reason=reason), a_report(5)])
+    assert found is not None
+    red = {"symptoms_worse", "afraid_of_harm", "not_helping"}
+    assert found.severity == (Severity.HIGH if reason in red else Severity.MEDIUM)
+    assert found.evidence["reason"] == reason
+    told = sentence(FlagKind.BARRIER, found.evidence, date(2025, 3, 9))
+    assert told.startswith("Did not exercise on 4 Mar: ")
+    assert next_step(FlagKind.BARRIER, found.evidence)
+
+
+def test_a_reason_of_a_newer_app_reads_as_other() -> None:
+    evidence = {"reason": "mercury_retrograde", "day": "2025-03-04"}
+    assert sentence(FlagKind.BARRIER, evidence, date(2025, 3, 9)) == "Did not exercise on 4 Mar: other."
+
+
+SILENT: dict[str, Any] = {"last_day": "2025-03-03", "habit": 1.0, "weekly_slots": 5.0, "slots_after_days": [1, 2, 3, 4]}
+
+
+@pytest.mark.parametrize(
+    ("but", "today", "expected"),
+    [
+        ({}, 4, "Usually 5 of 5 days a week; nothing since 3 Mar, 1 day ago."),
+        ({}, 5, "Usually 5 of 5 days a week; nothing since 3 Mar; 1 session missed that we would have expected."),
+        ({}, 6, "Usually 5 of 5 days a week; nothing since 3 Mar; 2 sessions missed that we would have expected."),
+        (
+            {"habit": 0.6},
+            7,
+            "Usually 3 of 5 days a week; nothing since 3 Mar; 2 sessions missed that we would have expected.",
+        ),
+        (
+            {"habit": 0.05},
+            7,
+            "Usually less than 1 of 5 days a week; nothing since 3 Mar, 4 days ago.",
+        ),
+        (
+            {},
+            30,
+            "Usually 5 of 5 days a week; nothing since 3 Mar; more than 4 sessions missed that we would have expected.",
+        ),
+        (
+            {"weekly_slots": 0.0},
+            6,
+            "Exercised before; nothing since 3 Mar; 2 sessions missed that we would have expected.",
+        ),
+    ],
+)
+def test_silence_in_words(but: dict[str, Any], today: int, expected: str) -> None:
+    """Missed are the expected sessions whose day had fully passed, times the habit."""
+    assert sentence(FlagKind.SILENCE, SILENT | but, date(2025, 3, today)) == expected
