@@ -44,8 +44,11 @@ MEDIA_TYPE = "application/problem+json"
 class FieldError(BaseModel):
     """One input that was refused."""
 
-    pointer: str = Field(examples=["/entries/0/pain"])
+    pointer: str = Field(
+        examples=["/entries/0/pain"], description="JSON pointer, or the parameter's name after a slash."
+    )
     detail: str = Field(examples=["Input should be less than or equal to 10"])
+    in_: str | None = Field(default=None, alias="in", description="body, query, path or header", examples=["body"])
 
 
 class Problem(BaseModel):
@@ -57,9 +60,12 @@ class Problem(BaseModel):
     title: str = Field(examples=["Invalid input."])
     status: int = Field(examples=[422])
     code: str = Field(examples=["invalid"])
-    detail: str | None = None
     errors: list[FieldError] = []
     request_id: str | None = None
+    kept: bool | None = Field(default=None, description="A refused session: its body is kept.")
+    safety_raised: bool | None = Field(default=None, description="A refused session: its safety answers were heard.")
+    advice: list[str] | None = Field(default=None, description="A refused session: what to tell the patient now.")
+    retryable: bool | None = Field(default=None, description="The same request may succeed later.")
 
 
 def problem(
@@ -102,7 +108,8 @@ async def _refused(request: Request, refusal: Exception) -> JSONResponse:
         headers["Retry-After"] = str(max(1, math.ceil((refusal.until - now).total_seconds())))
     if request.url.path.endswith("/auth/token"):
         # OAuth 2 clients read these two members (RFC 6749, 5.2).
-        more |= {"error": "invalid_grant", "error_description": str(refusal)}
+        error = "invalid_grant" if isinstance(refusal, refusals.InvalidGrant) else "invalid_request"
+        more |= {"error": error, "error_description": str(refusal)}
     errors = [{"pointer": refusal.field, "detail": str(refusal)}] if refusal.field else []
     return problem(
         request, STATUS[type(refusal)], refusal.code, str(refusal), errors=errors, headers=headers, more=more
@@ -117,7 +124,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
             return problem(request, 400, "malformed_json", "The body is not JSON.")
         place, *path = one["loc"]
         pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
-        errors.append({"in": place, "pointer": pointer, "detail": one["msg"]})
+        errors.append({"in": place, "pointer": pointer, "detail": one["msg"].removeprefix("Value error, ")})
     return problem(request, 422, "invalid", "Invalid input.", errors=errors)
 
 

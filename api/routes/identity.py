@@ -11,6 +11,7 @@ from api.schemas.identity import INVITATION_GRANT, MeOut, StaffIn, StaffOut, Sta
 from api.visit import AdminsVisit, AnybodysVisit, SignedInVisit, StaffVisit
 from models.operations import accounts, sign_ins
 from models.refusals import Invalid, Refusal
+from models.tables import Role
 
 router = APIRouter(prefix="/v1", tags=["identity"])
 
@@ -85,7 +86,7 @@ def create_staff(said: StaffIn, visit: AdminsVisit) -> StaffOut:
         account = accounts.create_staff(
             tx,
             caller.clinic_id,
-            role=said.role,
+            role=Role(said.role),
             name=said.name,
             email=said.email,
             password=said.password.get_secret_value(),

@@ -79,7 +79,7 @@ def amend_patient(
 def list_screenings(patient_id: UUID, visit: StaffVisit) -> ScreeningPage:
     with visit.reading() as (tx, caller):
         found = patients.screenings(tx, caller, patient_id)
-        return ScreeningPage(items=[ScreeningOut.model_validate(one) for one in found])
+        return ScreeningPage(items=[ScreeningOut.of(one) for one in found])
 
 
 @router.post("/{patient_id}/screenings", status_code=201, summary="Record a red-flag screening")
@@ -87,10 +87,10 @@ def record_screening(patient_id: UUID, said: ScreeningIn, visit: StaffVisit) -> 
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:
-            return ScreeningOut.model_validate(patients.screening(tx, caller, known))
+            return ScreeningOut.of(patients.screening(tx, caller, known))
         recorded = patients.record_screening(tx, caller, patient_id, said.answers, said.note, now=visit.now)
         visit.remember(tx, caller, said, recorded.id)
-        return ScreeningOut.model_validate(recorded)
+        return ScreeningOut.of(recorded)
 
 
 @router.post(

@@ -16,6 +16,7 @@ from api.schemas.programs import (
 )
 from api.visit import SignedInVisit, StaffVisit, show_version
 from models.operations import programs
+from models.refusals import Refusal
 
 router = APIRouter(prefix="/v1", tags=["programs"])
 
@@ -76,7 +77,12 @@ def discharge_patient(program_id: UUID, said: DischargeIn, visit: StaffVisit) ->
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is None:
-            known = programs.discharge(tx, caller, program_id, said.maintenance.as_draft(), now=visit.now).id
+            try:
+                known = programs.discharge(tx, caller, program_id, said.maintenance.as_draft(), now=visit.now).id
+            except Refusal as refusal:
+                # What is wrong with the maintenance program lies one level down in what was said.
+                refusal.field = refusal.field and f"/maintenance{refusal.field}"
+                raise
             visit.remember(tx, caller, said, known)
         return ProgramOut.of(programs.course(tx, caller, known))
 

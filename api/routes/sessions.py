@@ -52,10 +52,10 @@ def _keep(request: Request, body: str, code: str) -> None:
     visit = visit_of(request, credential_of(request), frozenset(Role))
     try:
         with visit.writing() as (tx, caller):
-            raised = sessions.keep_rejected(tx, caller, session_id, body, said, code, now=visit.now)
+            raised, advice = sessions.keep_rejected(tx, caller, session_id, body, said, code, now=visit.now)
     except NotSignedIn:
         return  # a stranger's body is not kept
-    request.state.more = {"kept": True, "safety_raised": raised}
+    request.state.more = {"kept": True, "safety_raised": raised, "advice": advice}
 
 
 kept = APIRouter(prefix="/v1", tags=["log"], route_class=KeepsRefused)

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, SecretStr
+from pydantic import AfterValidator, AwareDatetime, Field, SecretStr
 
 from api.schemas.words import Answer, Email, Name, Said
 from models.operations.accounts import MAX_PASSWORD, MIN_PASSWORD
@@ -11,6 +11,14 @@ from models.operations.sign_ins import Tokens
 from models.tables import Role
 
 INVITATION_GRANT = "urn:followthrough:grant-type:invitation"
+
+
+def _long_enough(password: SecretStr) -> SecretStr:
+    if not MIN_PASSWORD <= len(password.get_secret_value()) <= MAX_PASSWORD:
+        raise ValueError(f"has {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+    if "\x00" in password.get_secret_value():
+        raise ValueError("control characters are not allowed")
+    return password
 
 
 class TokensOut(Answer):
@@ -44,11 +52,11 @@ class MeOut(Answer):
 class StaffIn(Said):
     """A new member of staff."""
 
-    role: Literal[Role.ADMIN, Role.THERAPIST] = Field(examples=["therapist"])
+    role: Literal["admin", "therapist"] = Field(examples=["therapist"])
     name: Name = Field(examples=["Ines Okafor"])
     email: Email = Field(examples=["ines@clinic.example"])
-    password: Annotated[SecretStr, Field(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)] = Field(
-        examples=["a long sentence is a good password"]
+    password: Annotated[SecretStr, AfterValidator(_long_enough)] = Field(
+        description=f"{MIN_PASSWORD} to {MAX_PASSWORD} characters.", examples=["a long sentence is a good password"]
     )
 
 

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from api.schemas.words import Answer, Code, Day, Email, Flagged, Name, Note, Phone, Said, Zone, whole
-from models.operations.patients import PatientDraft
+from api.schemas.words import Answer, Code, Day, Email, Flagged, Language, Name, Note, Phone, Said, Zone, whole
+from models.operations.patients import PatientDraft, advice_for
+from models.tables import Screening
 
 
 def _short(preferences: dict[str, str]) -> dict[str, str]:
@@ -27,7 +28,7 @@ class PatientIn(Said):
     email: Email | None = Field(default=None, examples=["amara@mail.example"])
     phone: Phone | None = None
     time_zone: Zone | None = Field(default=None, description="Where the patient lives; the clinic's if left out.")
-    language: str = Field(default="en", pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", examples=["en"])
+    language: Language = "en"
     therapist_id: UUID | None = Field(default=None, description="Who is responsible; the caller if left out.")
     equipment: Annotated[list[Code], Field(max_length=40)] = Field(
         default=[], description="What the patient has at home.", examples=[["mat", "band"]]
@@ -89,6 +90,11 @@ class ScreeningOut(Answer):
     screened_at: AwareDatetime
     answers: dict[str, bool]
     note: str | None
+    advice: list[str] = Field(default=[], description="What to tell the patient now, gravest first.")
+
+    @classmethod
+    def of(cls, screening: Screening) -> "ScreeningOut":
+        return cls.model_validate(screening).model_copy(update={"advice": advice_for(screening)})
 
 
 class ScreeningPage(Answer):

@@ -6,13 +6,13 @@ Numbers are strict: "5" is not 5 and true is not 1. Dates and instants are ISO 8
 import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from models.operations.accounts import TIME_ZONES
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-_ZONES = available_timezones()
 
 
 def _printable(text: str) -> str:
@@ -39,8 +39,19 @@ def _in_living_memory(day: date) -> date:
     return day
 
 
+def _shaped(pattern: str, otherwise: str) -> AfterValidator:
+    """Text of a certain shape, and how to say so to people."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(otherwise)
+        return text
+
+    return AfterValidator(check)
+
+
 def _known_zone(name: str) -> str:
-    if name not in _ZONES:
+    if name not in TIME_ZONES:
         raise ValueError("must be an IANA time zone, for example Europe/Berlin")
     return name
 
@@ -52,8 +63,19 @@ Note = Annotated[str, _Stripped, Field(max_length=2000), AfterValidator(_printab
 Code = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_printable)]
 """A word of an open vocabulary: newer apps may say more than we know."""
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
-Email = Annotated[str, Field(pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$", max_length=254)]
-Phone = Annotated[str, Field(pattern=r"^[+0-9][0-9 ()./-]{2,29}$", examples=["+49 30 1234567"])]
+Email = Annotated[
+    str, Field(max_length=254), _shaped(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+", "must be an e-mail address")
+]
+Phone = Annotated[
+    str,
+    Field(max_length=30, examples=["+49 30 1234567"]),
+    _shaped(r"[+0-9][0-9 ()./-]{2,29}", "must be a telephone number: digits, spaces and + ( ) . / -"),
+]
+Language = Annotated[
+    str,
+    Field(max_length=6, examples=["en"]),
+    _shaped(r"[a-z]{2,3}(-[A-Z]{2})?", "must be a language tag like en or pt-BR"),
+]
 Zone = Annotated[str, Field(max_length=64, examples=["Europe/Berlin"]), AfterValidator(_known_zone)]
 Instant = Annotated[
     AwareDatetime,

@@ -79,10 +79,11 @@ def assess(
     silence = listen(plan, schedule, done, contacts, rule) if done else None
     waiting = None if done else wait_for_start(plan, schedule)
     over = Standing.WITHDRAWN if withdrawn else Standing.ENDED
-    edges = _edges(plan, schedule, silence)
+    over_at = plan.ended_at or (midnight_after(plan.ends_on, plan.zone) if plan.ends_on else None)
+    edges = _edges(plan, schedule, silence, over_at)
 
     def standing(moment: datetime) -> Standing:  # noqa: PLR0911  (one standing a line)
-        if plan.ends_on and moment >= midnight_after(plan.ends_on, plan.zone):
+        if over_at and moment >= over_at:
             return over
         if schedule.is_paused(moment.astimezone(plan.zone).toordinal()):
             return Standing.PAUSED
@@ -105,13 +106,13 @@ def assess(
     return Assessment(standing=now, forecast=tuple(forecast), silence=silence, waiting=waiting)
 
 
-def _edges(plan: Plan, schedule: Schedule, silence: Silence | None) -> list[datetime]:
+def _edges(plan: Plan, schedule: Schedule, silence: Silence | None, over_at: datetime | None) -> list[datetime]:
     """Every moment at which the standing may change, in order."""
-    edges = {silence.watch_at, silence.lapsed_at, silence.stopped_at} if silence else set()
+    edges = {over_at}
+    if silence:
+        edges |= {silence.watch_at, silence.lapsed_at, silence.stopped_at}
     for first, last in schedule.pauses():
         edges.add(midnight_after(date.fromordinal(first) - timedelta(days=1), plan.zone))
         if last < date.max.toordinal():
             edges.add(midnight_after(date.fromordinal(last), plan.zone))
-    if plan.ends_on:
-        edges.add(midnight_after(plan.ends_on, plan.zone))
     return sorted(edge for edge in edges if edge)

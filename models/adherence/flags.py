@@ -110,8 +110,11 @@ class Report:
     reason: str | None
 
 
-def silence(assessment: Assessment) -> Finding | None:
-    """`watch` reminds the patient, `lapsed` and `stopped` are the therapist's; any later session ends it."""
+def silence(assessment: Assessment, reports: Sequence[Report] = ()) -> Finding | None:
+    """`watch` reminds the patient, `lapsed` and `stopped` are the therapist's; any later session ends it.
+
+    The last of `reports` that came instead of exercise is told with it.
+    """
     heard = assessment.silence
     if heard is None or _is_over(assessment):
         return None
@@ -131,10 +134,12 @@ def silence(assessment: Assessment) -> Finding | None:
         evidence={
             "last_day": heard.last_day.isoformat(),
             "habit": round(heard.habit, 4),
-            "weekly_slots": round(heard.weekly_slots, 4),
+            "usual_done": round(heard.usual_done, 4),
+            "usual_expected": round(heard.usual_expected, 4),
             "sync_allowance_slots": heard.allowance,
             # Days after the last one, by whose end the 1st, 2nd, … expected session was missed.
             "slots_after_days": [(day - heard.last_day).days for day in heard.slot_days],
+            **_told_instead([report for report in reports if report.day >= heard.last_day]),
         },
     )
 
@@ -179,16 +184,20 @@ def pain_high(reports: Sequence[Report]) -> Finding | None:
     return None
 
 
-def barrier(reports: Sequence[Report]) -> Finding | None:
-    """The latest reason given for not exercising; red and the same day for hurt, afraid and no relief."""
-    told = max((report for report in reports if report.reason), key=_by_time, default=None)
+def barrier(reports: Sequence[Report], now: datetime) -> Finding | None:
+    """The reason given for not exercising in the last 14 days, the gravest before the latest; red and the same day
+    for hurt, afraid and no relief.
+    """
+    fresh = timedelta(days=BARRIER_DAYS)
+    recent = [report for report in reports if report.reason and report.received_at + fresh > now]
+    told = max(recent, key=lambda report: (report.reason in SAME_DAY_REASONS, *_by_time(report)), default=None)
     if told is None:
         return None
     return Finding(
         kind=FlagKind.BARRIER,
         severity=Severity.HIGH if told.reason in SAME_DAY_REASONS else Severity.MEDIUM,
         opens_at=told.received_at,
-        expires_at=told.received_at + timedelta(days=BARRIER_DAYS),
+        expires_at=told.received_at + fresh,
         episode=told.session_id,
         evidence={"session_id": told.session_id, "day": told.day.isoformat(), "reason": told.reason},
     )
@@ -203,6 +212,13 @@ def withdrawn(reason: str, on: date, told_at: datetime) -> Finding:
         episode=on.isoformat(),
         evidence={"reason": reason, "day": on.isoformat()},
     )
+
+
+def _told_instead(reports: Sequence[Report]) -> dict[str, str]:
+    told = max((report for report in reports if not report.exercised), key=_by_time, default=None)
+    if told is None:
+        return {}
+    return {"told_on": told.day.isoformat()} | ({"reason": told.reason} if told.reason else {})
 
 
 def _after_the_pause(assessment: Assessment, moment: datetime | None) -> datetime | None:

@@ -1,7 +1,7 @@
 """What was prescribed, as the clock sees it: frozen values, made by operations from rows."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -66,3 +66,5 @@ class Plan:
     pauses: tuple[Pause, ...] = ()
     ends_on: date | None = None
     """The last day of a program that is over."""
+    ended_at: datetime | None = None
+    """When its end was declared: from then on the standing says so. None: at the end of its last day."""

@@ -64,6 +64,9 @@ class Silence:
     last_day: date
     habit: float
     """p-hat: the share of expected days done lately, 0-1."""
+    usual_done: float
+    usual_expected: float
+    """Days a week done and expected lately, faded like the habit; what people are told."""
     weekly_slots: float
     """Session days expected in the week after the last one, pauses aside."""
     allowance: int
@@ -99,7 +102,9 @@ def listen(
         known = first_received.get(ordinal)
         first_received[ordinal] = session.received_at if known is None else min(known, session.received_at)
     last = max(first_received)
-    n, s = _habit(schedule, first_received, last, rule)
+    n, s, days = _habit(schedule, first_received, last, rule)
+    usual_done, usual_expected = WEEK * s / days, WEEK * n / days
+    n = max(n, s)
     certainty = min(1.0, rule.n_eff / n)
     a, b = rule.a0 + certainty * s, rule.b0 + certainty * (n - s)
     weekly = sum(schedule.unpaused_weight(last + day) for day in range(1, WEEK + 1)) / UNIT
@@ -113,6 +118,8 @@ def listen(
     return Silence(
         last_day=date.fromordinal(last),
         habit=s / n,
+        usual_done=usual_done,
+        usual_expected=usual_expected,
         weekly_slots=weekly,
         allowance=allowance,
         slot_days=tuple(map(date.fromordinal, slot_days)),
@@ -164,14 +171,18 @@ def probability_stopped(missed: int, prior: tuple[float, float], rule: SilenceRu
     return odds / (1.0 + odds)
 
 
-def _habit(schedule: Schedule, done: dict[int, datetime], last: int, rule: SilenceRule) -> tuple[float, float]:
-    """Faded sums up to `last`: n of what was expected, s of what was done; done counts on any day, due or not."""
+def _habit(schedule: Schedule, done: dict[int, datetime], last: int, rule: SilenceRule) -> tuple[float, float, float]:
+    """Faded sums up to `last`: n of what was expected, s of what was done (on any day, due or not), and of the days
+    that were not paused, the last one always among them.
+    """
     fade = exp(-1.0 / rule.memory_days)
-    n = s = 0.0
+    n = s = days = 0.0
     for ordinal in range(max(schedule.first, last - HISTORY_DAYS + 1), last + 1):
-        n = n * fade + schedule.weight(ordinal) / UNIT
+        paused = schedule.is_paused(ordinal)
+        n = n * fade + (0 if paused else schedule.unpaused_weight(ordinal) / UNIT)
         s = s * fade + (ordinal in done)
-    return max(n, s), s
+        days = days * fade + (not paused or ordinal == last)
+    return n, s, days
 
 
 def _sync_allowance(plan: Plan, done: dict[int, datetime], last: int, weekly: float) -> int:

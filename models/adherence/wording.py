@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from models.adherence.flags import FlagKind
+from models.adherence.flags import FlagKind, Severity
 
 _REASONS = {
     "symptoms_worse": "it made the symptoms worse",
@@ -36,10 +36,13 @@ def sentence(kind: FlagKind, evidence: Mapping[str, Any], today: date) -> str:
     return _SENTENCES[kind](evidence, today)
 
 
-def next_step(kind: FlagKind, evidence: Mapping[str, Any]) -> str:
+def next_step(kind: FlagKind, evidence: Mapping[str, Any], severity: Severity) -> str:
     """What a therapist would usually do next; a suggestion."""
-    if kind in {FlagKind.BARRIER, FlagKind.WITHDRAWN}:
-        return _STEPS_BY_REASON.get(evidence.get("reason"), "Ask what would make it easier.")
+    reason = evidence.get("reason")
+    if reason in _STEPS_BY_REASON:
+        return _STEPS_BY_REASON[reason]
+    if kind is FlagKind.RED_FLAG and severity is not Severity.EMERGENCY:
+        return "Call today and see that the patient gets medical advice."
     return _NEXT_STEPS[kind]
 
 
@@ -57,13 +60,17 @@ def _silence(evidence: Mapping[str, Any], today: date) -> str:
     last = date.fromisoformat(evidence["last_day"])
     missed = missed_slots(evidence, last, today)
     more = "more than " if missed and missed == len(evidence["slots_after_days"]) else ""
-    weekly, habit = evidence["weekly_slots"], evidence["habit"]
-    usual = f"Usually {_count(weekly * habit)} of {_count(weekly)} days a week" if weekly else "Exercised before"
-    expected = round(missed * habit)
-    if not expected:
-        return f"{usual}; nothing since {_day(last)}, {_ago(last, today)}."
-    were = "session" if expected == 1 else "sessions"
-    return f"{usual}; nothing since {_day(last)}; {more}{expected} {were} missed that we would have expected."
+    done, expected = evidence["usual_done"], evidence["usual_expected"]
+    usual = f"Usually {_count(done)} of {_count(expected)} days a week" if expected else "Exercised before"
+    silent = f"nothing since {_day(last)}"
+    if "told_on" in evidence:
+        said = why(evidence["reason"]) if "reason" in evidence else "nothing done"
+        silent = f"no exercise since {_day(last)}, on {_day(date.fromisoformat(evidence['told_on']))} said: {said}"
+    awaited = round(missed * evidence["habit"])
+    if not awaited:
+        return f"{usual}; {silent}."
+    were = "session" if awaited == 1 else "sessions"
+    return f"{usual}; {silent}; {more}{awaited} {were} missed that we would have expected."
 
 
 def _not_started(evidence: Mapping[str, Any], today: date) -> str:
@@ -84,8 +91,12 @@ def _withdrawn(evidence: Mapping[str, Any], _today: date) -> str:
 
 
 def _told(evidence: Mapping[str, Any], _today: date) -> str:
-    latest = evidence["answers"][-1]
-    return f"Answered on {_day(date.fromisoformat(latest['day']))}: {'; '.join(latest['said'])}."
+    """Every answer, the latest first: a later one never hides an earlier."""
+    said: dict[str, str] = {}
+    for answer in reversed(evidence["answers"]):
+        for words in answer["said"]:
+            said.setdefault(words, _day(date.fromisoformat(answer["day"])))
+    return " ".join(f"Reported on {day}: {words}." for words, day in said.items())
 
 
 _SENTENCES: dict[FlagKind, Callable[[Mapping[str, Any], date], str]] = {
@@ -102,6 +113,8 @@ _NEXT_STEPS = {
     FlagKind.PAIN_HIGH: "Call today: offer an easier exercise or a smaller dose.",
     FlagKind.RED_FLAG: "Make sure the patient is being seen now.",
     FlagKind.FALL: "Review falls risk; put balance exercises back to supported.",
+    FlagKind.BARRIER: "Ask what would make it easier.",
+    FlagKind.WITHDRAWN: "Ask what would make it easier.",
 }
 
 _STEPS_BY_REASON: dict[str | None, str] = {
@@ -110,7 +123,7 @@ _STEPS_BY_REASON: dict[str | None, str] = {
     "not_helping": "Call today: review the goal and the mix of exercises.",
     "unsure_how": "Show the exercise again.",
     "unsure_if_correct": "Watch the exercise together.",
-    "feel_better": "Explain that backs relapse when strength is dropped; offer a maintenance plan.",
+    "feel_better": "Explain that the trouble tends to come back when exercise stops; offer a maintenance plan.",
     "travel": "Offer a pause until they are back.",
     "ill": "Offer a pause until they are well.",
     "too_many_exercises": "Shorten the plan to two to four exercises.",

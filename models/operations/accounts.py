@@ -17,6 +17,8 @@ from models.operations.sign_ins import email_key
 from models.refusals import EmailTaken, Invalid
 from models.tables import Account, Clinic, Login, Role
 
+TIME_ZONES = frozenset(available_timezones() - {"Factory", "localtime", "posixrules"})
+"""IANA names, without those that mean the machine's own setting."""
 MIN_PASSWORD, MAX_PASSWORD = 12, 128
 """NIST SP 800-63B: length, and no rules of composition."""
 
@@ -92,9 +94,6 @@ def is_ready(database: Database) -> bool:
 
 def check_time_zone(name: str) -> str:
     """The name of an IANA time zone, or a refusal."""
-    if name not in _ZONES:
+    if name not in TIME_ZONES:
         raise Invalid("Not an IANA time zone; say for example Europe/Berlin.", field="/time_zone")
     return name
-
-
-_ZONES = available_timezones()

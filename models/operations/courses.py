@@ -39,6 +39,7 @@ class Course:
             ),
             pauses=tuple(PlannedPause(pause.from_on, pause.to_on) for pause in known),
             ends_on=self.program.ended_on if ended else None,
+            ended_at=self.program.ended_at if ended else None,
         )
 
     def lines_on(self, day: date) -> list[Item]:

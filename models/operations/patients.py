@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from models.operations.accounts import check_time_zone
 from models.operations.callers import Caller
 from models.operations.credentials import code_hash, new_code
+from models.operations.flags import Heard, raise_alarms
 from models.operations.ids import new_id
 from models.refusals import Invalid, Unknown, VersionMismatch
-from models.safety.red_flags import RED_FLAGS
+from models.safety.red_flags import RED_FLAGS, alarms
 from models.tables import Account, Clinic, Invitation, InvitationCode, Patient, Role, Screening
 
 INVITATION_LASTS = timedelta(hours=72)
@@ -121,7 +122,7 @@ def amend_patient(
 def record_screening(
     tx: Session, caller: Caller, patient_id: UUID, answers: Mapping[str, bool], note: str | None, *, now: datetime
 ) -> Screening:
-    """Record the red-flag answers given; questions left out were not asked."""
+    """Record the red-flag answers given; questions left out were not asked. A yes opens the patient's red flag."""
     unknown = [question for question in answers if question not in RED_FLAGS]
     if unknown:
         raise Invalid(f"No red-flag question {unknown[0]}.", field=f"/answers/{unknown[0]}")
@@ -136,7 +137,16 @@ def record_screening(
     )
     tx.add(screening)
     tx.flush()  # so that its foreign keys are checked here
+    raised = alarms(_present(screening))
+    if raised:
+        heard = Heard(str(screening.id), now.date(), raised)
+        raise_alarms(tx, caller.clinic_id, screening.patient_id, [heard], now=now)
     return screening
+
+
+def advice_for(screening: Screening) -> list[str]:
+    """What to tell a patient who was screened, gravest first."""
+    return list(dict.fromkeys(alarm.advice for alarm in alarms(_present(screening))))
 
 
 def screenings(tx: Session, caller: Caller, patient_id: UUID) -> Sequence[Screening]:
@@ -187,6 +197,10 @@ def invite(tx: Session, caller: Caller, patient_id: UUID, *, now: datetime) -> t
         ]
     )
     return invitation, code
+
+
+def _present(screening: Screening) -> list[str]:
+    return [question for question, present in screening.answers.items() if present]
 
 
 def _therapist(tx: Session, caller: Caller, therapist_id: UUID | None) -> UUID | None:

@@ -158,10 +158,11 @@ def record_sessions(tx: Session, caller: Caller, reports: Sequence[SessionReport
 
 def keep_rejected(
     tx: Session, caller: Caller, session_id: UUID, raw: str, said: object, code: str, *, now: datetime
-) -> bool:
+) -> tuple[bool, list[str]]:
     """Keep a refused session's body as it was sent (`raw`); its safety answers open their flags all the same.
 
-    Returns whether any did. Sending it again keeps one copy. `said` is the body as far as it could be read.
+    Returns whether any did, and what to tell the patient. Sending it again keeps one copy. `said` is the body as far
+    as it could be read.
     """
     heard = salvage(said)
     program = said.get("program_id") if isinstance(said, dict) else None
@@ -186,7 +187,7 @@ def keep_rejected(
     if patient_id is not None and raised:
         answers = Heard(str(session_id), now.date(), [*alarms(heard.chips), *_loose_alarms(heard)])
         raise_alarms(tx, caller.clinic_id, patient_id, [answers], now=now)
-    return raised
+    return raised, heard.advice()
 
 
 def sessions_of(
@@ -320,14 +321,8 @@ def _insert_entries(tx: Session, caller: Caller, new: Sequence[_Accepted]) -> No
 def _with_advice(report: SessionReport, result: Result) -> Result:
     """What the patient is told at once, whatever became of the rest of the report."""
     heard = SafetyAnswers(tuple(report.chips), report.reason, report.pain_during)
-    advice = [alarm.advice for alarm in alarms(heard.chips)]
-    if (heard.pain_during or 0) >= PAIN_HIGH:
-        advice.append(PAIN_ADVICE)
-    return replace(
-        result,
-        advice=tuple(dict.fromkeys(advice)),
-        safety_raised=heard.matter and result.outcome is not Outcome.REJECTED,
-    )
+    raised = heard.cannot_wait and result.outcome is not Outcome.REJECTED
+    return replace(result, advice=tuple(heard.advice()), safety_raised=raised)
 
 
 def _loose_alarms(heard: SafetyAnswers) -> list[Alarm]:
@@ -337,7 +332,8 @@ def _loose_alarms(heard: SafetyAnswers) -> list[Alarm]:
         severity = Severity.HIGH if heard.reason in SAME_DAY_REASONS else Severity.MEDIUM
         raised.append(Alarm(FlagKind.BARRIER, severity, why(heard.reason), ""))
     if (heard.pain_during or 0) >= PAIN_HIGH:
-        raised.append(Alarm(FlagKind.PAIN_HIGH, Severity.URGENT, f"pain {heard.pain_during} of 10", PAIN_ADVICE))
+        pain = min(heard.pain_during or 0, 10)
+        raised.append(Alarm(FlagKind.PAIN_HIGH, Severity.URGENT, f"pain {pain} of 10", PAIN_ADVICE))
     return raised
 
 

@@ -161,13 +161,17 @@ def _history(rows: Sequence[Any]) -> History:
 
 
 def _findings(course: Course, judged: Assessment, history: History, now: datetime) -> list[Finding]:
-    over = judged.standing in {Standing.ENDED, Standing.WITHDRAWN} or course.program.ended_on is not None
+    over = judged.standing in {Standing.ENDED, Standing.WITHDRAWN}
     program = course.program
     found = [pain_high(history.reports)]
     if course.withdrawn and program.ended_on and program.ended_at:
         found.append(withdrawn(program.end_reason or "other", program.ended_on, program.ended_at))
     if not over:
-        found += [silence(judged), not_started(judged, course.program.starts_on), barrier(history.reports)]
+        found += [
+            silence(judged, history.reports),
+            not_started(judged, program.starts_on),
+            barrier(history.reports, now),
+        ]
     return [finding for finding in found if finding and (finding.expires_at is None or finding.expires_at > now)]
 
 

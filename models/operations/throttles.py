@@ -12,15 +12,21 @@ from models.refusals import TooManyAttempts
 from models.tables import Throttle
 
 WINDOW = timedelta(minutes=15)
-PER_NAME = 10
-"""Failures in a window for one account name or code."""
+PER_NAME_HERE = 10
+"""Failures in a window for one account name or code from one network address."""
 PER_ADDRESS = 50
 """Failures in a window from one network address; a clinic's staff may share one."""
+PER_NAME = 200
+"""Failures in a window for one name from anywhere; high, or anyone could lock anyone out."""
 
 
 def throttle_keys(what: str, *, name: str, address: str) -> list[tuple[str, int]]:
-    """What is counted for one attempt: (key, limit) by name and by address, as digests."""
-    return [(_key(what, "name", name), PER_NAME), (_key(what, "address", address), PER_ADDRESS)]
+    """What is counted for one attempt: (key, limit) by name, by address and by both, as digests."""
+    return [
+        (_key(what, "name", name), PER_NAME),
+        (_key(what, "address", address), PER_ADDRESS),
+        (_key(what, "both", name, address), PER_NAME_HERE),
+    ]
 
 
 def refuse_if_spent(tx: Session, keys: Sequence[tuple[str, int]], now: datetime) -> None:

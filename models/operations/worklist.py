@@ -104,7 +104,7 @@ def worklist(
             severity=Severity(grave),
             opened_at=opens_at,
             evidence=sentence(flag_kind, evidence, now.astimezone(ZoneInfo(zone)).date()),
-            next_step=next_step(flag_kind, evidence),
+            next_step=next_step(flag_kind, evidence, Severity(grave)),
             rule_version=rule_version,
             patient_id=patient_id,
             given_name=given_name,

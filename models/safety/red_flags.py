@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from models.adherence.flags import PAIN_HIGH, FlagKind, Reason, Severity
+from models.adherence.flags import PAIN_HIGH, SAME_DAY_REASONS, FlagKind, Reason, Severity
 
 EMERGENCY = "Stop exercising. Call the emergency number (112, 911, 999) now and say what you feel."
 SAME_DAY = "Stop exercising. Get medical help today; if you cannot reach your clinic, go to urgent care."
@@ -125,7 +125,7 @@ CHIPS = ("further_down", NUMB_OR_WEAK, "dizzy", "hot_swollen_joint", FALL, "not_
 """What a session may report with one tap; anything else a newer phone sends is kept as sent."""
 
 # Numbness or weakness tapped in a log is the nerve question asked in short.
-_AS_RED_FLAG = {NUMB_OR_WEAK: "RF-02"} | {id_: id_ for id_ in RED_FLAGS}
+_AS_RED_FLAG = {NUMB_OR_WEAK: "RF-02"} | {id_.lower(): id_ for id_ in RED_FLAGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +139,15 @@ class Alarm:
 
 
 def alarms(chips: Iterable[str]) -> list[Alarm]:
-    """The alarms among a session's chips, gravest first."""
+    """The alarms among a session's chips, however they are spelled, gravest first."""
     found = []
-    for chip in dict.fromkeys(chips):
+    for chip in dict.fromkeys(chip.strip().lower() for chip in chips):
         if chip in _AS_RED_FLAG:
             flag = RED_FLAGS[_AS_RED_FLAG[chip]]
             found.append(Alarm(FlagKind.RED_FLAG, flag.severity, flag.question, flag.advice))
+        elif chip.startswith("rf-"):
+            # A newer phone may ask more than we know; that it is a red flag we do know.
+            found.append(Alarm(FlagKind.RED_FLAG, Severity.URGENT, f"red flag {chip.upper()}", SAME_DAY))
         elif chip == FALL:
             found.append(Alarm(FlagKind.FALL, Severity.URGENT, "a fall", FALL_ADVICE))
     return sorted(found, key=lambda alarm: -alarm.severity)
@@ -161,13 +164,24 @@ class SafetyAnswers:
     @property
     def matter(self) -> bool:
         """Whether anything here opens a flag."""
-        return bool(alarms(self.chips) or self.reason or (self.pain_during or 0) >= PAIN_HIGH)
+        return self.cannot_wait or self.reason is not None
+
+    @property
+    def cannot_wait(self) -> bool:
+        """Whether the therapist must hear of it today."""
+        return bool(alarms(self.chips) or self.reason in SAME_DAY_REASONS or (self.pain_during or 0) >= PAIN_HIGH)
+
+    def advice(self) -> list[str]:
+        """What to tell the patient now, gravest first."""
+        told = [alarm.advice for alarm in alarms(self.chips)]
+        return list(dict.fromkeys([*told, *([PAIN_ADVICE] if (self.pain_during or 0) >= PAIN_HIGH else [])]))
 
 
 def salvage(body: object) -> SafetyAnswers:
     """Read the safety answers out of a log's body, however broken the rest is."""
     said: dict[Any, Any] = body if isinstance(body, dict) else {}
     chips, reason, pain = said.get("chips"), said.get("reason"), said.get("pain_during")
+    chips = [chips] if isinstance(chips, str) else chips
     return SafetyAnswers(
         chips=tuple(chip for chip in chips if isinstance(chip, str)) if isinstance(chips, list) else (),
         reason=reason if isinstance(reason, str) and reason in set(Reason) else None,

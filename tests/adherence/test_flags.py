@@ -11,6 +11,7 @@ from models.adherence.wording import next_step, sentence
 from tests.adherence.plans import MON_FRI, START, a_line, a_plan, done, evening, weeks
 
 FOREVER = Pause(START + timedelta(days=30), None)
+NOW = datetime(2025, 3, 10, tzinfo=UTC)
 LATER = evening(START + timedelta(days=40))
 
 
@@ -59,14 +60,14 @@ def test_high_pain_needs_two_calm_sessions(pains: list[int | None], is_open: boo
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_a_barrier_is_red_only_for_hurt_afraid_and_no_relief(reason: Reason) -> None:
-    found = barrier([a_report(3, reason="boring"), a_report(4, reason=reason), a_report(5)])
+    found = barrier([a_report(3, reason="boring"), a_report(4, reason=reason), a_report(5)], NOW)
     assert found is not None
     red = {"symptoms_worse", "afraid_of_harm", "not_helping"}
     assert found.severity == (Severity.HIGH if reason in red else Severity.MEDIUM)
     assert found.evidence["reason"] == reason
     told = sentence(FlagKind.BARRIER, found.evidence, date(2025, 3, 9))
     assert told.startswith("Did not exercise on 4 Mar: ")
-    assert next_step(FlagKind.BARRIER, found.evidence)
+    assert next_step(FlagKind.BARRIER, found.evidence, found.severity)
 
 
 def test_a_reason_of_a_newer_app_reads_as_other() -> None:
@@ -74,24 +75,65 @@ def test_a_reason_of_a_newer_app_reads_as_other() -> None:
     assert sentence(FlagKind.BARRIER, evidence, date(2025, 3, 9)) == "Did not exercise on 4 Mar: other."
 
 
-SILENT: dict[str, Any] = {"last_day": "2025-03-03", "habit": 1.0, "weekly_slots": 5.0, "slots_after_days": [1, 2, 3, 4]}
+def test_the_gravest_reason_stays_until_it_is_two_weeks_old() -> None:
+    reports = [a_report(3, reason="symptoms_worse"), a_report(5, reason="no_time")]
+    for now, reason in ((NOW, "symptoms_worse"), (NOW + timedelta(days=8), "no_time")):
+        found = barrier(reports, now)
+        assert found is not None
+        assert found.evidence["reason"] == reason
+    assert barrier(reports, NOW + timedelta(days=10)) is None
+
+
+def test_what_was_said_instead_is_told_with_the_silence() -> None:
+    """Vector A, and on 31 March a day without exercise, with its reason."""
+    judged = assess(a_plan(a_line(weekdays=MON_FRI)), done(weeks(range(5))), evening(date(2025, 4, 8)))
+    found = silence(judged, [a_report(28), a_report(31, reason="feel_better")])
+    assert found is not None
+    assert sentence(FlagKind.SILENCE, found.evidence, date(2025, 4, 8)) == (
+        "Usually 5 of 5 days a week; no exercise since 28 Mar, on 31 Mar said: feels better;"
+        " 6 sessions missed that we would have expected."
+    )
+    assert "maintenance" in next_step(FlagKind.SILENCE, found.evidence, found.severity)
+
+
+def test_a_later_answer_never_hides_an_earlier() -> None:
+    first = {"source": "a", "day": "2025-03-03", "said": ["a fall", "numb"]}
+    second = {"source": "b", "day": "2025-03-05", "said": ["fever", "a fall"]}
+    told = sentence(FlagKind.RED_FLAG, {"answers": [first, second]}, date(2025, 3, 9))
+    assert told == "Reported on 5 Mar: fever. Reported on 5 Mar: a fall. Reported on 3 Mar: numb."
+
+
+def test_an_emergency_is_seen_now_the_rest_today() -> None:
+    steps = {
+        next_step(FlagKind.RED_FLAG, {"answers": []}, severity) for severity in (Severity.EMERGENCY, Severity.HIGH)
+    }
+    assert len(steps) == 2
+
+
+SILENT: dict[str, Any] = {
+    "last_day": "2025-03-03",
+    "habit": 1.0,
+    "usual_done": 5.0,
+    "usual_expected": 5.0,
+    "slots_after_days": [1, 2, 3, 4],
+}
 
 
 @pytest.mark.parametrize(
     ("but", "today", "expected"),
     [
-        ({}, 4, "Usually 5 of 5 days a week; nothing since 3 Mar, 1 day ago."),
+        ({}, 4, "Usually 5 of 5 days a week; nothing since 3 Mar."),
         ({}, 5, "Usually 5 of 5 days a week; nothing since 3 Mar; 1 session missed that we would have expected."),
         ({}, 6, "Usually 5 of 5 days a week; nothing since 3 Mar; 2 sessions missed that we would have expected."),
         (
-            {"habit": 0.6},
+            {"habit": 0.6, "usual_done": 3.0},
             7,
             "Usually 3 of 5 days a week; nothing since 3 Mar; 2 sessions missed that we would have expected.",
         ),
         (
-            {"habit": 0.05},
+            {"habit": 0.05, "usual_done": 0.25},
             7,
-            "Usually less than 1 of 5 days a week; nothing since 3 Mar, 4 days ago.",
+            "Usually less than 1 of 5 days a week; nothing since 3 Mar.",
         ),
         (
             {},
@@ -99,7 +141,7 @@ SILENT: dict[str, Any] = {"last_day": "2025-03-03", "habit": 1.0, "weekly_slots"
             "Usually 5 of 5 days a week; nothing since 3 Mar; more than 4 sessions missed that we would have expected.",
         ),
         (
-            {"weekly_slots": 0.0},
+            {"usual_expected": 0.0},
             6,
             "Exercised before; nothing since 3 Mar; 2 sessions missed that we would have expected.",
         ),

@@ -42,6 +42,7 @@ MAY: dict[str, set[Role]] = {
     "list_exercises": EVERYONE,
     "get_exercise": EVERYONE,
     "list_protocols": EVERYONE,
+    "list_red_flags": EVERYONE,
     "get_protocol": EVERYONE,
     "list_patients": STAFF,
     "create_patient": STAFF,

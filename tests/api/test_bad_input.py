@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from models.database import Database
-from models.safety.red_flags import salvage
+from models.safety.red_flags import EMERGENCY, PAIN_ADVICE, salvage
 from models.tables import Flag, RejectedSession, SessionLog
 from tests.api.conftest import Clinic, is_problem
 from tests.builders import NOON
@@ -51,6 +51,7 @@ def stored(database: Database) -> tuple[int, int]:
         ({"performed_at": "2099-01-01T00:00:00Z", "local_date": "2099-01-01"}, "/performed_at"),
         ({"time_zone": "Mars/Olympus"}, "/time_zone"),
         ({"time_zone": "../etc/passwd"}, "/time_zone"),
+        ({"time_zone": "localtime"}, "/time_zone"),
         ({"local_date": "2025-03-06"}, "/local_date"),
         ({"local_date": "03.03.2025"}, "/local_date"),
         ({"local_date": 20250303}, "/local_date"),
@@ -94,6 +95,7 @@ def test_a_refused_session_still_says_what_cannot_wait(
 ) -> None:
     problem = is_problem(put(client, clinic, a_body(clinic, pain_during=11, chips=["RF-01"], effort="hard")), 422)
     assert problem["safety_raised"] is True
+    assert problem["advice"] == [EMERGENCY, PAIN_ADVICE]
     with database.reading() as tx:
         assert {flag.kind for flag in tx.scalars(select(Flag).where(Flag.about_id == clinic.patient_id))} == {
             "red_flag",
@@ -197,6 +199,7 @@ def test_strangers_leave_nothing_behind(client: httpx.Client, database: Database
         ("/v1/programs/{program}/pauses", {"from_on": "2025-03-09", "reason": "bored"}, "/reason"),
         ("/v1/programs/{program}/stop", {"reason": "because"}, "/reason"),
         ("/v1/programs/{program}/discharge", {}, "/maintenance"),
+        ("/v1/programs/{program}/discharge", {"maintenance": {"protocol": "no-such"}}, "/maintenance/protocol"),
     ],
 )
 def test_every_door_names_what_is_wrong(

@@ -136,6 +136,32 @@ def test_patients_by_name_in_pages(client: httpx.Client, clinic: Clinic) -> None
     assert client.get("/v1/patients?name=%25", headers=clinic.therapist).json()["items"] == []
 
 
+def test_a_positive_screening_is_on_the_list_at_once(client: httpx.Client, clinic: Clinic) -> None:
+    questions = client.get("/v1/red-flags", headers=clinic.therapist).json()["items"]
+    answers = {question["id"]: question["id"] in {"RF-01", "RF-06"} for question in questions}
+    where = f"/v1/patients/{clinic.patient_id}/screenings"
+    advice = client.post(where, json={"answers": answers}, headers=clinic.therapist).json()["advice"]
+    assert advice == [question["advice"] for question in questions if answers[question["id"]]]
+    (row,) = client.get("/v1/worklist", headers=clinic.therapist).json()["items"]
+    assert (row["kind"], row["severity"]) == ("red_flag", "emergency")
+    for question in questions:
+        assert (question["question"] in row["evidence"]) is answers[question["id"]]
+
+
+def test_ordinary_reasons_can_wait(client: httpx.Client, clinic: Clinic) -> None:
+    for reason, cannot_wait in (("no_time", False), ("symptoms_worse", True)):
+        body = {
+            "program_id": str(clinic.program_id),
+            "performed_at": NOON.isoformat(),
+            "time_zone": "UTC",
+            "local_date": "2025-03-03",
+            "done": "none",
+            "reason": reason,
+        }
+        answer = client.put(f"/v1/sessions/{uuid4()}", json=body, headers=clinic.patient)
+        assert answer.json()["safety_raised"] is cannot_wait
+
+
 def test_sessions_in_pages_latest_first(client: httpx.Client, clinic: Clinic) -> None:
     sent = []
     for minute in range(5):

@@ -204,7 +204,9 @@ def test_a_refused_session_is_kept_once_and_its_safety_answers_heard(tx: Session
     said = {"program_id": str(course.program.id), "chips": ["RF-01", 7], "reason": "symptoms_worse", "pain_during": 11}
     session_id = uuid4()
     for _ in range(2):
-        assert keep_rejected(tx, phone, session_id, '{"…": 1}', said, "invalid", now=NOON)
+        raised, advice = keep_rejected(tx, phone, session_id, '{"…": 1}', said, "invalid", now=NOON)
+        assert raised
+        assert advice == [EMERGENCY, PAIN_ADVICE]
     kept = tx.scalars(select(RejectedSession)).one()
     assert (kept.patient_id, kept.body, kept.safety_raised) == (ann.id, '{"…": 1}', True)
     assert count(tx, SessionLog) == 0
@@ -214,11 +216,11 @@ def test_a_refused_session_is_kept_once_and_its_safety_answers_heard(tx: Session
 
 
 @pytest.mark.parametrize(
-    "said", [None, 7, [], "RF-01", {"chips": "RF-01"}, {"chips": ["nothing"], "pain_during": True}]
+    "said", [None, 7, [], "RF-01", {"chips": {"RF-01": 1}}, {"chips": ["nothing"], "pain_during": True}]
 )
 def test_a_body_that_says_nothing_of_safety_raises_nothing(tx: Session, said: object) -> None:
     ines = a_clinic(tx)
     ann = a_patient(tx, ines)
-    assert not keep_rejected(tx, as_patient(tx, ines, ann), uuid4(), "…", said, "invalid", now=NOON)
+    assert keep_rejected(tx, as_patient(tx, ines, ann), uuid4(), "…", said, "invalid", now=NOON) == (False, [])
     assert count(tx, RejectedSession) == 1
     assert count(tx, Flag) == 0

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from models.operations import accounts, patients, sign_ins
 from models.operations.callers import Caller, identify
 from models.operations.credentials import CODE_LENGTH, code_hash, fits, hash_password, new_code, new_token, read_token
-from models.operations.throttles import PER_ADDRESS, PER_NAME, WINDOW
+from models.operations.throttles import PER_ADDRESS, PER_NAME_HERE, WINDOW
 from models.refusals import EmailTaken, Invalid, InvalidGrant, NotSignedIn, TooManyAttempts, WhichClinic
 from models.tables import Account, Device, Invitation, Role, SignIn, Token
 from tests.builders import BORN, DAY, NOON, a_clinic, a_patient, a_phone
@@ -77,11 +77,12 @@ def test_one_address_in_two_clinics_names_its_clinic(tx: Session) -> None:
 
 def test_guessing_is_spent_after_a_few_tries_and_forgiven_after_a_while(tx: Session) -> None:
     a_login(tx, a_clinic(tx).clinic_id)
-    for _ in range(PER_NAME):
+    for _ in range(PER_NAME_HERE):
         assert isinstance(sign_ins.sign_in(tx, None, "ines@clinic.example", **HERE, now=NOON), InvalidGrant)
     with pytest.raises(TooManyAttempts) as spent:
         sign_in(tx, "ines@clinic.example", PASSWORD)
     assert spent.value.until == NOON + WINDOW
+    assert sign_ins.candidates(tx, "ines@clinic.example", None, address="192.0.2.9", now=NOON)  # not locked out
     assert sign_ins.candidates(tx, "ines@clinic.example", None, **HERE, now=NOON + WINDOW)
 
 

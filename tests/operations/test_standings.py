@@ -147,14 +147,15 @@ def test_a_reason_is_heard_the_same_day_and_fades_after_two_weeks(tx: Session) -
     assert FlagKind.BARRIER not in kinds
 
 
-def test_a_newer_reason_takes_the_place_of_the_older(tx: Session) -> None:
+def test_a_graver_reason_takes_the_place_of_a_lesser_never_the_reverse(tx: Session) -> None:
     ines = a_clinic(tx)
     course = a_program(tx, ines, a_patient(tx, ines))
-    for day, reason in ((3, "symptoms_worse"), (4, "no_time")):
+    for day, reason in ((3, "no_time"), (4, "symptoms_worse"), (5, "no_time")):
         said = a_report(course.program.id, date(2025, 3, day), done=DoneShare.NONE, reason=reason)
         record_sessions(tx, ines, [said], now=at(f"03-0{day}"))
     assert closed(tx, FlagKind.BARRIER) == ["superseded"]
-    assert [row.severity.word for row in the_list(tx, ines, "03-04")] == ["medium"]
+    (row,) = the_list(tx, ines, "03-05")
+    assert (row.severity.word, row.evidence) == ("high", "Did not exercise on 4 Mar: it made the symptoms worse.")
 
 
 def test_nothing_done_is_contact_not_exercise(tx: Session) -> None:
@@ -180,8 +181,9 @@ def test_stopping_ends_the_clock_and_tells_the_therapist_why(tx: Session) -> Non
     assert the_list(tx, ines, "05-01") == [row]  # what came late does not unsay it
     assert sweep.misjudged(tx, ines.clinic_id, [course.program.id]) == []
     assert tx.scalars(select(ProgramStanding.standing)).one() is Standing.WITHDRAWN
-    known = adherence.following(tx, ines, course.program.id, as_of=None, now=at("04-02"))
-    assert known.assessment.standing is Standing.WITHDRAWN
+    for moment, standing in (("03-31", Standing.ON_TRACK), ("04-01", Standing.WITHDRAWN)):
+        known = adherence.following(tx, ines, course.program.id, as_of=at(moment), now=at("05-01"))
+        assert known.assessment.standing is standing
 
 
 def test_discharge_goes_on_watching_the_maintenance_program(tx: Session) -> None:

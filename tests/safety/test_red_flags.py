@@ -22,6 +22,13 @@ def test_every_red_flag_chip_raises_its_flag() -> None:
         assert (alarm.kind, alarm.severity, alarm.advice) == (FlagKind.RED_FLAG, flag.severity, flag.advice)
 
 
+def test_a_red_flag_is_one_however_it_is_spelled_and_whoever_invented_it() -> None:
+    assert alarms([" rf-01 "]) == alarms(["RF-01"])
+    (newer,) = alarms(["RF-99"])
+    assert (newer.kind, newer.severity, newer.said) == (FlagKind.RED_FLAG, Severity.URGENT, "red flag RF-99")
+    assert salvage({"chips": "RF-07"}).cannot_wait
+
+
 def test_numbness_or_weakness_is_the_nerve_question() -> None:
     assert alarms(["numb_or_weak"]) == alarms(["RF-02"])
 
@@ -48,8 +55,7 @@ json_values = st.recursive(
 @given(json_values)
 def test_any_body_can_be_listened_to(body: object) -> None:
     heard = salvage(body)
-    if isinstance(body, dict) and isinstance(body.get("chips"), list):
-        assert {chip for chip in body["chips"] if isinstance(chip, str)} == set(heard.chips)
-    else:
-        assert heard.chips == ()
+    chips = body.get("chips") if isinstance(body, dict) else None
+    said = [chips] if isinstance(chips, str) else chips if isinstance(chips, list) else []
+    assert {chip for chip in said if isinstance(chip, str)} == set(heard.chips)
     assert heard.matter in {True, False}
