@@ -61,7 +61,9 @@ def _silence(evidence: Mapping[str, Any], today: date) -> str:
     missed = missed_slots(evidence, last, today)
     more = "more than " if missed and missed == len(evidence["slots_after_days"]) else ""
     done, expected = evidence["usual_done"], evidence["usual_expected"]
-    usual = f"Usually {_count(done)} of {_count(expected)} days a week" if expected else "Exercised before"
+    usual = (
+        f"Usually {_count(min(done, expected))} of {_count(expected)} days a week" if expected else "Exercised before"
+    )
     silent = f"nothing since {_day(last)}"
     if "told_on" in evidence:
         said = why(evidence["reason"]) if "reason" in evidence else "nothing done"

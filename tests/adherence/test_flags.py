@@ -131,6 +131,11 @@ SILENT: dict[str, Any] = {
             "Usually 3 of 5 days a week; nothing since 3 Mar; 2 sessions missed that we would have expected.",
         ),
         (
+            {"usual_done": 6.0},
+            5,
+            "Usually 5 of 5 days a week; nothing since 3 Mar; 1 session missed that we would have expected.",
+        ),
+        (
             {"habit": 0.05, "usual_done": 0.25},
             7,
             "Usually less than 1 of 5 days a week; nothing since 3 Mar.",

@@ -45,7 +45,7 @@ def test_the_demo_clinic_convinces(tx: Session, ines: Caller) -> None:
             select(SessionLog.local_date).where(SessionLog.program_id == row.program_id, SessionLog.done != "none")
         ).all()
         last = max(days)
-        assert f"nothing since {last.day} {last:%b};" in row.evidence
+        assert f" since {last.day} {last:%b}" in row.evidence
         known = adherence.following(tx, ines, row.program_id, as_of=None, now=TODAY)
         assert known.last_day == last
         assert known.assessment.standing in {"lapsed", "stopped"}
