@@ -232,7 +232,7 @@ def describe(app: FastAPI, who_may: Mapping[str, Sequence[str]]) -> None:
             document = plain()
             for path, operations in document["paths"].items():
                 for method, operation in operations.items():
-                    _describe(path, operation, who_may[operation["operationId"]])
+                    _describe(path, method, operation, who_may[operation["operationId"]])
                     # An invitation repeated is a new one on purpose: its code is not kept to be said again.
                     if method == "post" and "201" in operation["responses"] and "invitation" not in path:
                         operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
@@ -242,20 +242,27 @@ def describe(app: FastAPI, who_may: Mapping[str, Sequence[str]]) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 
 
-def _describe(path: str, operation: dict[str, Any], roles: Sequence[str]) -> None:
+def _describe(path: str, method: str, operation: dict[str, Any], roles: Sequence[str]) -> None:
     operation["x-who-may"] = list(roles) or ["anybody"]
     operation["description"] = f"Who may: {', '.join(operation['x-who-may'])}."
     answer = {
         "description": "Problem",
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    statuses = ["422"] if operation.get("parameters") or operation.get("requestBody") else []
+    parameters = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
+    statuses = ["503"] + (["422"] if parameters or operation.get("requestBody") else [])
     if operation.get("security"):
         statuses += ["401", "403"]
-    if "{" in path:
+    if "{" in path or method != "get":
         statuses.append("404")
+    if method != "get":
+        statuses.append("409")
     if operation.get("requestBody"):
-        statuses += ["400", "409", "413"]
+        statuses += ["400", "413"]
+    if "if-match" in parameters:
+        statuses += ["412", "428"]
+    if path.endswith("/auth/token"):
+        statuses.append("429")
     operation["responses"].pop("422", None)
-    for status in statuses:
+    for status in sorted(statuses):
         operation["responses"][status] = answer
