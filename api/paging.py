@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from models.refusals import Invalid
 
 Limit = Annotated[int, Query(ge=1, le=100, description="How many at most.")]
-Cursor = Annotated[str | None, Query(max_length=1000, description="`next` of the page before.")]
+Cursor = Annotated[str | None, Query(max_length=2000, description="`next` of the page before.")]
 
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ def next_cursor(request: Request, response: Response, place: Sequence[Any] | Non
     """The cursor of the next page, if there is one, also as a Link header (RFC 8288)."""
     if place is None:
         return None
-    raw = json.dumps([str(part) if not isinstance(part, int) else part for part in place])
+    raw = json.dumps([str(part) if not isinstance(part, int) else part for part in place], ensure_ascii=False)
     cursor = base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
     url = request.url.include_query_params(cursor=cursor)
     response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import Depends, Header, HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import OAuth2PasswordBearer
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from sqlalchemy.orm import Session
 
 from models.database import Database
@@ -57,7 +57,9 @@ class Visit:
         remember_resource(tx, caller, self.key, self._fingerprint(said), made, now=self.now)
 
     def _fingerprint(self, said: BaseModel) -> bytes:
-        return f"{self.request_line}\n{said.model_dump_json()}".encode()
+        # Secrets are masked in JSON; another password is another request all the same.
+        secrets = [value.get_secret_value() for _, value in said if isinstance(value, SecretStr)]
+        return f"{self.request_line}\n{said.model_dump_json()}\n{secrets}".encode()
 
     def _caller(self, tx: Session) -> Caller:
         caller = identify(tx, self.credential, self.now)

@@ -66,19 +66,21 @@ def insert_for(database: Session | str, table: type[Base]) -> Any:
     return words.insert(table.__table__)
 
 
-def insert_or_replace(tx: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows, or replace those whose key is there: one statement, written once."""
+def insert_or_replace(
+    tx: Session, table: type[Base], rows: Sequence[dict[str, Any]], *, keeping: tuple[str, ...] = ()
+) -> None:
+    """Insert rows, or replace those whose key is there but for the columns `keeping`: one statement."""
     if rows:
-        tx.execute(_insert_or_replace(table, tx.get_bind().dialect.name), rows)
+        tx.execute(_insert_or_replace(table, tx.get_bind().dialect.name, keeping), rows)
 
 
 @cache
-def _insert_or_replace(table: type[Base], dialect: str) -> Any:
+def _insert_or_replace(table: type[Base], dialect: str, keeping: tuple[str, ...]) -> Any:
     kept = table.__table__
     assert isinstance(kept, Table)
     stmt = insert_for(dialect, table)
     keys = [column.key for column in kept.primary_key]
-    replaced = {column.key: stmt.excluded[column.key] for column in kept.columns if column.key not in keys}
+    replaced = {column.key: stmt.excluded[column.key] for column in kept.columns if column.key not in {*keys, *keeping}}
     return stmt.on_conflict_do_update(index_elements=keys, set_=replaced)
 
 

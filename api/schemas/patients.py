@@ -27,9 +27,13 @@ class PatientIn(Said):
     )
     email: Email | None = Field(default=None, examples=["amara@mail.example"])
     phone: Phone | None = None
-    time_zone: Zone | None = Field(default=None, description="Where the patient lives; the clinic's if left out.")
+    time_zone: Zone | None = Field(
+        default=None, description="Where the patient lives; left out: as it was, at first the clinic's."
+    )
     language: Language = "en"
-    therapist_id: UUID | None = Field(default=None, description="Who is responsible; the caller if left out.")
+    therapist_id: UUID | None = Field(
+        default=None, description="Who is responsible; when adding a patient, the caller if left out."
+    )
     equipment: Annotated[list[Code], Field(max_length=40)] = Field(
         default=[], description="What the patient has at home.", examples=[["mat", "band"]]
     )

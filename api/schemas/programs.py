@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from api.schemas.words import Answer, Code, Day, Line, Note, Said, Slug, number, whole
+from api.schemas.words import Answer, Code, Line, Note, ProgramDay, Said, Slug, number, whole
 from models.adherence.flags import Reason
 from models.operations.courses import Course
 from models.operations.programs import Dosage, ItemDraft, PhaseDraft, ProgramDraft
@@ -113,7 +113,7 @@ class ProgramIn(Said):
 
     type: ProgramType = ProgramType.PRESCRIBED
     title: Line | None = None
-    starts_on: Day | None = Field(default=None, description="Today, where the patient lives, if left out.")
+    starts_on: ProgramDay | None = Field(default=None, description="Today, where the patient lives, if left out.")
     goal: Line | None = Field(default=None, examples=["Walk to work without pain"])
     note: Note | None = None
     protocol: Slug | None = Field(default=None, examples=["chronic-lbp-core-stabilisation"])
@@ -175,7 +175,7 @@ class PauseOut(Answer):
 
     id: UUID
     from_on: date
-    to_on: date | None
+    to_on: date
     reason: PauseReason
     created_at: AwareDatetime
 
@@ -244,8 +244,8 @@ class ProgramOut(ProgramBrief):
 class PauseIn(Said):
     """A stretch of days to expect nothing on."""
 
-    from_on: Day
-    to_on: Day | None = Field(default=None, description="The last day; left out: until further notice.")
+    from_on: ProgramDay
+    to_on: ProgramDay = Field(description="The last day; a pause always ends.", examples=["2026-03-14"])
     reason: PauseReason
 
 

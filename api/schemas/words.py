@@ -39,6 +39,12 @@ def _in_living_memory(day: date) -> date:
     return day
 
 
+def _in_our_days(day: date) -> date:
+    if day < _EARLIEST.date():
+        raise ValueError("must lie between the years 2000 and 2100")
+    return day
+
+
 def _shaped(pattern: str, otherwise: str) -> AfterValidator:
     """Text of a certain shape, and how to say so to people."""
 
@@ -84,6 +90,8 @@ Instant = Annotated[
     Field(examples=["2026-03-04T07:30:00+01:00"]),
 ]
 Day = Annotated[date, BeforeValidator(_iso_text), AfterValidator(_in_living_memory), Field(examples=["2026-03-04"])]
+ProgramDay = Annotated[Day, AfterValidator(_in_our_days)]
+"""A day of a program."""
 Score = Annotated[int, Field(strict=True, ge=0, le=10)]
 """0-10, as patients are asked."""
 Flagged = Annotated[bool, Field(strict=True)]

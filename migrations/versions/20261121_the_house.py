@@ -437,11 +437,13 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("program_id", sa.Uuid(), nullable=False),
         sa.Column("from_on", sa.Date(), nullable=False),
-        sa.Column("to_on", sa.Date(), nullable=True),
+        sa.Column("to_on", sa.Date(), nullable=False),
+        sa.Column("from_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("reason", sa.String(length=32), nullable=False),
         sa.Column("declared_by", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("to_on IS NULL OR to_on >= from_on", name=op.f("ck_pause_days")),
+        sa.CheckConstraint("to_on >= from_on", name=op.f("ck_pause_days")),
         sa.ForeignKeyConstraint(
             ["clinic_id", "declared_by"], ["account.clinic_id", "account.id"], name=op.f("fk_pause_declared_by")
         ),

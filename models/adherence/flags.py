@@ -73,6 +73,9 @@ class Reason(StrEnum):
 SAME_DAY_REASONS = frozenset({Reason.SYMPTOMS_WORSE, Reason.AFRAID_OF_HARM, Reason.NOT_HELPING})
 """Hurt, afraid, no relief: the therapist hears of them the same day (clinical content S3-27)."""
 
+HIDDEN_BY_PAUSES = (FlagKind.SILENCE, FlagKind.NOT_STARTED)
+"""Kinds that are on nobody's list while the program is paused; they come back when the pause ends."""
+
 SELF_CLOSING = frozenset(
     {FlagKind.SILENCE, FlagKind.NOT_STARTED, FlagKind.PAIN_HIGH, FlagKind.BARRIER, FlagKind.WITHDRAWN}
 )
@@ -116,20 +119,15 @@ def silence(assessment: Assessment, reports: Sequence[Report] = ()) -> Finding |
     The last of `reports` that came instead of exercise is told with it.
     """
     heard = assessment.silence
-    if heard is None or _is_over(assessment):
-        return None
-    lapsed, stopped, watch = (
-        _after_the_pause(assessment, moment) for moment in (heard.lapsed_at, heard.stopped_at, heard.watch_at)
-    )
-    if lapsed is None:
+    if heard is None or heard.lapsed_at is None or _is_over(assessment):
         return None
     return Finding(
         kind=FlagKind.SILENCE,
         severity=Severity.MEDIUM,
-        opens_at=lapsed,
-        rises_at=stopped,
-        rises_to=Severity.HIGH if stopped else None,
-        nudges_at=watch,
+        opens_at=heard.lapsed_at,
+        rises_at=heard.stopped_at,
+        rises_to=Severity.HIGH if heard.stopped_at else None,
+        nudges_at=heard.watch_at,
         episode=heard.last_day.isoformat(),
         evidence={
             "last_day": heard.last_day.isoformat(),
@@ -147,15 +145,12 @@ def silence(assessment: Assessment, reports: Sequence[Report] = ()) -> Finding |
 def not_started(assessment: Assessment, starts_on: date) -> Finding | None:
     """No session by the fifth expected one or the seventh day (engine study, section 7)."""
     waiting = assessment.waiting
-    if waiting is None or _is_over(assessment):
-        return None
-    opens_at = _after_the_pause(assessment, waiting.opens_at)
-    if opens_at is None:
+    if waiting is None or waiting.opens_at is None or _is_over(assessment):
         return None
     return Finding(
         kind=FlagKind.NOT_STARTED,
         severity=Severity.MEDIUM,
-        opens_at=opens_at,
+        opens_at=waiting.opens_at,
         episode=starts_on.isoformat(),
         evidence={
             "starts_on": starts_on.isoformat(),
@@ -199,7 +194,12 @@ def barrier(reports: Sequence[Report], now: datetime) -> Finding | None:
         opens_at=told.received_at,
         expires_at=told.received_at + fresh,
         episode=told.session_id,
-        evidence={"session_id": told.session_id, "day": told.day.isoformat(), "reason": told.reason},
+        evidence={
+            "session_id": told.session_id,
+            "day": told.day.isoformat(),
+            "reason": told.reason,
+            "exercised": told.exercised,
+        },
     )
 
 
@@ -219,13 +219,6 @@ def _told_instead(reports: Sequence[Report]) -> dict[str, str]:
     if told is None:
         return {}
     return {"told_on": told.day.isoformat()} | ({"reason": told.reason} if told.reason else {})
-
-
-def _after_the_pause(assessment: Assessment, moment: datetime | None) -> datetime | None:
-    """A program on pause is on nobody's list; what was due before comes back when the pause ends."""
-    if moment is None or assessment.standing is not Standing.PAUSED:
-        return moment
-    return max(moment, assessment.changes_at) if assessment.changes_at else None
 
 
 def _is_over(assessment: Assessment) -> bool:

@@ -85,7 +85,8 @@ def _pain_high(evidence: Mapping[str, Any], _today: date) -> str:
 
 
 def _barrier(evidence: Mapping[str, Any], _today: date) -> str:
-    return f"Did not exercise on {_day(date.fromisoformat(evidence['day']))}: {why(evidence['reason'])}."
+    what = "Left something out" if evidence.get("exercised") else "Did not exercise"
+    return f"{what} on {_day(date.fromisoformat(evidence['day']))}: {why(evidence['reason'])}."
 
 
 def _withdrawn(evidence: Mapping[str, Any], _today: date) -> str:

@@ -88,8 +88,8 @@ class Course:
 def courses(tx: Session, clinic_id: UUID, programs: Select[Program], *, lock: bool = False) -> dict[UUID, Course]:
     """The courses of the programs that `programs` selects within `clinic_id`.
 
-    With `lock`, each program's row is held before anything else is read: whoever writes second must see all that
-    the first one wrote.
+    With `lock`, each program's and its patient's row are held before anything else is read: whoever writes second must
+    see all that the first one wrote, also to the flags that concern the whole patient.
     """
     stmt = (
         programs.join(Patient, and_(Patient.clinic_id == Program.clinic_id, Patient.id == Program.patient_id))
@@ -98,7 +98,7 @@ def courses(tx: Session, clinic_id: UUID, programs: Select[Program], *, lock: bo
         .order_by(Program.id)
     )
     if lock:
-        stmt = stmt.with_for_update(of=Program)
+        stmt = stmt.with_for_update(of=(Program, Patient), key_share=True)
     rows = tx.execute(stmt.execution_options(populate_existing=True))
     found = {program.id: Course(program, ZoneInfo(zone)) for program, zone in rows}
     if found:

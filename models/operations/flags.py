@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import inspect, select
+from sqlalchemy import ColumnElement, and_, inspect, or_, select
 from sqlalchemy.orm import Session
 
 from models.adherence import RULE_VERSION
-from models.adherence.flags import SELF_CLOSING, Finding, FlagKind
+from models.adherence.flags import BARRIER_DAYS, HIDDEN_BY_PAUSES, SELF_CLOSING, Finding, FlagKind
 from models.database import insert_or_replace
 from models.operations.courses import Course
 from models.operations.ids import new_id
 from models.safety.red_flags import Alarm
-from models.tables import Flag
+from models.tables import Flag, Patient, Pause
 
 
 class Because(StrEnum):
@@ -34,6 +34,9 @@ class Because(StrEnum):
     RECOUNTED = "recounted"
 
 
+_OTHERS_WRITE = ("announced", "acknowledged_at", "acknowledged_by", "snoozed_until", "created_at")
+"""Columns of a flag that are not ours to write back: the sweep and the therapists change them meanwhile."""
+_ANSWERS_LAST = timedelta(days=BARRIER_DAYS)
 _ENDS_BY_LOGGING = {FlagKind.PAIN_HIGH: Because.SETTLED, FlagKind.NOT_STARTED: Because.STARTED}
 
 
@@ -48,14 +51,40 @@ class Heard:
 
 def raise_alarms(tx: Session, clinic_id: UUID, patient_id: UUID, heard: Sequence[Heard], *, now: datetime) -> None:
     """Open or add to the patient's safety flags, for answers that came without a session."""
+    # Held like a course's patient: of two answers at once the second must see the first.
+    tx.execute(
+        select(Patient.id)
+        .where(Patient.clinic_id == clinic_id, Patient.id == patient_id)
+        .with_for_update(key_share=True)
+    )
     stmt = (
         select(Flag)
         .where(Flag.clinic_id == clinic_id, Flag.about_id == patient_id, Flag.closed_at.is_(None))
-        .with_for_update()
         .execution_options(populate_existing=True)
     )
     known = [detached(tx, flag) for flag in tx.scalars(stmt).all()]
     save(tx, heed(known, heard, clinic_id, patient_id, None, now))
+
+
+def is_due(now: datetime) -> ColumnElement[bool]:
+    """The flags on the list at `now`: come due, neither faded nor snoozed nor hidden by a pause."""
+    paused = (
+        select(Pause.id)
+        .where(
+            Pause.clinic_id == Flag.clinic_id,
+            Pause.program_id == Flag.program_id,
+            Pause.from_at <= now,
+            Pause.until_at > now,
+        )
+        .exists()
+    )
+    return and_(
+        Flag.closed_at.is_(None),
+        Flag.opens_at <= now,
+        or_(Flag.expires_at.is_(None), Flag.expires_at > now),
+        or_(Flag.snoozed_until.is_(None), Flag.snoozed_until <= now),
+        or_(Flag.kind.not_in(HIDDEN_BY_PAUSES), ~paused),
+    )
 
 
 def settle(
@@ -100,15 +129,27 @@ def heed(
         for kind in sorted({alarm.kind for alarm in one.alarms}):
             alarms = [alarm for alarm in one.alarms if alarm.kind is kind]
             severity = max(alarm.severity for alarm in alarms)
-            answer = {"source": one.source, "day": one.day.isoformat(), "said": [alarm.said for alarm in alarms]}
             flag = flags.get(kind)
+            known_words = _words_of(flag, one.source)
+            words = [alarm.said for alarm in alarms if alarm.said not in known_words]
+            answer = {"source": one.source, "day": one.day.isoformat(), "said": words}
             if flag is None:
                 evidence = {"answers": [answer]}
-                finding = Finding(kind=kind, severity=severity, opens_at=now, episode=one.source, evidence=evidence)
+                # Red flags and falls wait for a therapist; a reason or a pain told in a refused log fades.
+                fades = None if kind in {FlagKind.RED_FLAG, FlagKind.FALL} else now + _ANSWERS_LAST
+                finding = Finding(
+                    kind=kind,
+                    severity=severity,
+                    opens_at=now,
+                    expires_at=fades,
+                    episode=one.source,
+                    evidence=evidence,
+                )
                 flag = _new_flag(clinic_id, patient_id, program_id, finding, about_id=patient_id, now=now)
-            elif all(earlier["source"] != one.source for earlier in flag.evidence["answers"]):
+            elif words:
                 flag.evidence = {"answers": [*flag.evidence["answers"], answer]}
                 flag.severity = max(flag.severity, severity)
+                flag.expires_at = now + _ANSWERS_LAST if flag.expires_at else None
             flags[kind] = changed[kind] = flag
     return list(changed.values())
 
@@ -121,7 +162,7 @@ def detached(tx: Session, flag: Flag) -> Flag:
 
 def save(tx: Session, flags: Sequence[Flag]) -> None:
     """Write flags, new and changed, in one statement and in this order."""
-    insert_or_replace(tx, Flag, [_row(flag) for flag in flags])
+    insert_or_replace(tx, Flag, [_row(flag) for flag in flags], keeping=_OTHERS_WRITE)
 
 
 def _is_same(flag: Flag, finding: Finding, now: datetime) -> bool:
@@ -159,6 +200,12 @@ def _reason(course: Course, flag: Flag, finding: Finding | None, because: Becaus
     last = finding.evidence.get("last_day") if finding else None
     opened = flag.opens_at.astimezone(course.zone).date()
     return Because.LATE_DATA if last is not None and date.fromisoformat(last) < opened else Because.RETURNED
+
+
+def _words_of(flag: Flag | None, source: str) -> set[str]:
+    """What a source has already said in a flag."""
+    answers = flag.evidence["answers"] if flag else []
+    return {words for answer in answers if answer["source"] == source for words in answer["said"]}
 
 
 def _new_flag(

@@ -9,14 +9,17 @@ from uuid import UUID
 from sqlalchemy import Select, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from models.adherence.schedule import midnight_after
 from models.operations.accounts import check_time_zone
 from models.operations.callers import Caller
+from models.operations.courses import courses
 from models.operations.credentials import code_hash, new_code
-from models.operations.flags import Heard, raise_alarms
+from models.operations.flags import Because, Heard, raise_alarms
 from models.operations.ids import new_id
+from models.operations.standings import restate
 from models.refusals import Invalid, Unknown, VersionMismatch
 from models.safety.red_flags import RED_FLAGS, alarms
-from models.tables import Account, Clinic, Invitation, InvitationCode, Patient, Role, Screening
+from models.tables import Account, Clinic, Invitation, InvitationCode, Patient, Program, Role, Screening
 
 INVITATION_LASTS = timedelta(hours=72)
 
@@ -110,12 +113,15 @@ def amend_patient(
         raise VersionMismatch("Someone changed this patient meanwhile; read it again.")
     _past(draft.birth_date, now)
     zone = check_time_zone(draft.time_zone or known.time_zone)
+    moved = zone != known.time_zone
     for column in fields(draft):
         setattr(known, column.name, getattr(draft, column.name))
     known.time_zone = zone
     known.therapist_id = _therapist(tx, caller, draft.therapist_id)
     known.equipment, known.preferences = list(draft.equipment), dict(draft.preferences)
     known.version += 1
+    if moved:
+        _place_anew(tx, known, now)
     return known
 
 
@@ -199,6 +205,18 @@ def invite(tx: Session, caller: Caller, patient_id: UUID, *, now: datetime) -> t
     return invitation, code
 
 
+def _place_anew(tx: Session, moved: Patient, now: datetime) -> None:
+    """A patient who moves takes their midnights along; local dates of the past stay what they were."""
+    tx.flush()  # the courses below are read with the new zone
+    theirs = select(Program).where(Program.clinic_id == moved.clinic_id, Program.patient_id == moved.id)
+    found = courses(tx, moved.clinic_id, theirs, lock=True)
+    for course in found.values():
+        for pause in course.pauses:
+            pause.from_at = midnight_after(pause.from_on - timedelta(days=1), course.zone)
+            pause.until_at = midnight_after(pause.to_on, course.zone)
+    restate(tx, moved.clinic_id, found, because=Because.PLAN_CHANGED, now=now)
+
+
 def _present(screening: Screening) -> list[str]:
     return [question for question, present in screening.answers.items() if present]
 
@@ -209,7 +227,10 @@ def _therapist(tx: Session, caller: Caller, therapist_id: UUID | None) -> UUID |
         return therapist_id
     found = tx.scalars(
         select(Account.id).where(
-            Account.clinic_id == caller.clinic_id, Account.id == therapist_id, Account.role != Role.PATIENT
+            Account.clinic_id == caller.clinic_id,
+            Account.id == therapist_id,
+            Account.role != Role.PATIENT,
+            Account.disabled_at.is_(None),
         )
     ).one_or_none()
     if found is None:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from models.adherence.schedule import midnight_after
 from models.operations.callers import Caller
 from models.operations.catalogue import protocol
 from models.operations.courses import Course, courses
@@ -35,6 +36,7 @@ from models.tables import (
 
 REVIEW_AFTER = timedelta(days=28)
 """A first course of four weeks, then a review (clinical content S3-04)."""
+LONGEST_PAUSE = timedelta(days=180)
 RUNNING = frozenset({ProgramStatus.ACTIVE, ProgramStatus.PAUSED})
 
 
@@ -161,6 +163,7 @@ def activate(tx: Session, caller: Caller, program_id: UUID, *, now: datetime) ->
     found = course(tx, caller, program_id, lock=True)
     if found.program.status is not ProgramStatus.DRAFT:
         raise WrongStatus(f"Only a draft can be activated; this program is {found.program.status}.")
+    _start_today(found, now)
     found.program.status, found.program.activated_at = ProgramStatus.ACTIVE, now
     found.program.version += 1
     restate(tx, caller.clinic_id, {program_id: found}, because=Because.PLAN_CHANGED, now=now)
@@ -173,21 +176,25 @@ def pause(
     program_id: UUID,
     *,
     from_on: date,
-    to_on: date | None,
+    to_on: date,
     reason: PauseReason,
     now: datetime,
 ) -> Pause:
-    """Expect nothing on the days from `from_on` to `to_on`, both included."""
+    """Expect nothing on the days from `from_on` to `to_on`, both included. A pause always ends: nobody falls off the
+    clock because it was forgotten.
+    """
     found = course(tx, caller, program_id, lock=True)
     _must_run(found.program)
-    if to_on is not None and to_on < from_on:
-        raise Invalid("A pause ends on or after the day it begins.", field="/to_on")
+    if not from_on <= to_on <= from_on + LONGEST_PAUSE:
+        raise Invalid(f"A pause lasts from 1 to {LONGEST_PAUSE.days + 1} days.", field="/to_on")
     declared = Pause(
         clinic_id=caller.clinic_id,
         id=new_id(now),
         program_id=program_id,
         from_on=from_on,
         to_on=to_on,
+        from_at=midnight_after(from_on - timedelta(days=1), found.zone),
+        until_at=midnight_after(to_on, found.zone),
         reason=reason,
         declared_by=caller.account_id,
         created_at=now,
@@ -218,6 +225,17 @@ def stop(tx: Session, caller: Caller, program_id: UUID, *, reason: str, now: dat
     _end(found, ProgramStatus.WITHDRAWN, reason, now)
     restate(tx, caller.clinic_id, {program_id: found}, because=Because.PROGRAM_ENDED, now=now)
     return found.program
+
+
+def _start_today(found: Course, now: datetime) -> None:
+    """A draft that was to start on the day it was written starts on the day it is handed over: nothing was expected of
+    a patient who did not have it. A start that was chosen stays.
+    """
+    program, today = found.program, found.local_today(now)
+    if program.starts_on == found.local_today(program.created_at) and program.starts_on < today:
+        program.starts_on, program.review_due_on = today, today + REVIEW_AFTER
+        for revision in found.revisions.values():
+            revision.effective_on = today
 
 
 def _must_run(program: Program) -> None:

@@ -121,21 +121,21 @@ def redeem(
     found = tx.execute(
         select(InvitationCode.clinic_id, InvitationCode.invitation_id).where(InvitationCode.code_hash == hashed)
     ).one_or_none()
-    invitation = None
+    patient = invitation = None
     if found is not None:
+        # The patient first, as in `invite`: two that lock in turn must lock in the same order.
+        whose = select(Invitation.patient_id).where(Invitation.clinic_id == found[0], Invitation.id == found[1])
+        patient = tx.scalars(
+            select(Patient)
+            .where(Patient.clinic_id == found[0], Patient.id == whose.scalar_subquery(), Patient.deleted_at.is_(None))
+            .with_for_update()
+        ).one_or_none()
         invitation = tx.scalars(
             select(Invitation).where(Invitation.clinic_id == found[0], Invitation.id == found[1]).with_for_update()
         ).one()
     if invitation is None or invitation.ended_at is not None or invitation.expires_at <= now:
         count_failure(tx, keys, now)
         return refused
-    patient = tx.scalars(
-        select(Patient).where(
-            Patient.clinic_id == invitation.clinic_id,
-            Patient.id == invitation.patient_id,
-            Patient.deleted_at.is_(None),
-        )
-    ).one_or_none()
     if patient is None or patient.birth_date not in {None, birth_date}:
         count_failure(tx, keys, now)
         invitation.failures += 1

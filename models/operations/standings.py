@@ -1,7 +1,7 @@
 """Writing down what the engine says: standings and flags, in the transaction of whatever changed them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from models.adherence import RULE_VERSION, Assessment, Change, Done, Standing, assess, standing_at
-from models.adherence.flags import Finding, Report, barrier, not_started, pain_high, silence, withdrawn
+from models.adherence.flags import BARRIER_DAYS, Finding, Report, barrier, not_started, pain_high, silence, withdrawn
 from models.adherence.silence import HISTORY_DAYS
 from models.database import insert_or_replace
 from models.operations.courses import Course
@@ -163,7 +163,11 @@ def _history(rows: Sequence[Any]) -> History:
 def _findings(course: Course, judged: Assessment, history: History, now: datetime) -> list[Finding]:
     over = judged.standing in {Standing.ENDED, Standing.WITHDRAWN}
     program = course.program
-    found = [pain_high(history.reports)]
+    pain = pain_high(history.reports)
+    if pain and program.ended_at:
+        # No session will settle it any more.
+        pain = replace(pain, expires_at=program.ended_at + timedelta(days=BARRIER_DAYS))
+    found = [pain]
     if course.withdrawn and program.ended_on and program.ended_at:
         found.append(withdrawn(program.end_reason or "other", program.ended_on, program.ended_at))
     if not over:

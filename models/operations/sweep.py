@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from models.adherence.flags import Severity
 from models.operations.courses import courses
-from models.operations.flags import Because
+from models.operations.flags import Because, is_due
 from models.operations.ids import new_id
 from models.operations.sign_ins import forget_expired_tokens
 from models.operations.standings import restate
@@ -37,8 +37,7 @@ def announce_due(tx: Session, clinic_id: UUID, *, now: datetime, silently: bool 
         select(Flag, severity)
         .where(
             Flag.clinic_id == clinic_id,
-            Flag.closed_at.is_(None),
-            Flag.opens_at <= now,
+            is_due(now),
             or_(Flag.announced.is_(None), Flag.announced < severity),
         )
         .order_by(Flag.opens_at, Flag.id)
@@ -124,12 +123,18 @@ def _promises(tx: Session, clinic_id: UUID, programs: Sequence[UUID]) -> dict[UU
             ProgramStanding.last_day,
             ProgramStanding.habit,
             ProgramStanding.weekly_slots,
+            ProgramStanding.standing,
+            ProgramStanding.changes_at,
+            ProgramStanding.forecast,
             Flag.kind,
             Flag.severity,
             Flag.opens_at,
             Flag.rises_at,
+            Flag.rises_to,
             Flag.nudges_at,
+            Flag.expires_at,
             Flag.episode,
+            Flag.evidence,
         )
         .join(
             Flag,

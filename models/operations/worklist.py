@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from models.adherence.flags import FlagKind, Severity
 from models.adherence.wording import next_step, sentence
 from models.operations.callers import Caller
+from models.operations.flags import is_due
 from models.tables import Account, Flag, Patient, Program
 
 
@@ -80,10 +81,7 @@ def worklist(
         .join(Account, and_(Account.clinic_id == Flag.clinic_id, Account.id == Patient.therapist_id), isouter=True)
         .where(
             Flag.clinic_id == caller.clinic_id,
-            Flag.closed_at.is_(None),
-            Flag.opens_at <= now,
-            or_(Flag.expires_at.is_(None), Flag.expires_at > now),
-            or_(Flag.snoozed_until.is_(None), Flag.snoozed_until <= now),
+            is_due(now),
             Patient.deleted_at.is_(None),
         )
     )

@@ -6,6 +6,7 @@ act at once. Source: clinical content 2.5 and the engine study, section 6. Not s
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from models.adherence.flags import PAIN_HIGH, SAME_DAY_REASONS, FlagKind, Reason, Severity
@@ -119,8 +120,11 @@ RED_FLAGS = {
     )
 }
 
+UNKNOWN_RED_FLAG = "a red flag that only a newer version knows; ask the patient"
+"""Said in our words: text from a body that was refused is not repeated."""
 NUMB_OR_WEAK = "numb_or_weak"
 FALL = "fall"
+MOST_CHIPS, LONGEST_CHIP = 100, 32
 CHIPS = ("further_down", NUMB_OR_WEAK, "dizzy", "hot_swollen_joint", FALL, "not_sure", *RED_FLAGS)
 """What a session may report with one tap; anything else a newer phone sends is kept as sent."""
 
@@ -147,7 +151,7 @@ def alarms(chips: Iterable[str]) -> list[Alarm]:
             found.append(Alarm(FlagKind.RED_FLAG, flag.severity, flag.question, flag.advice))
         elif chip.startswith("rf-"):
             # A newer phone may ask more than we know; that it is a red flag we do know.
-            found.append(Alarm(FlagKind.RED_FLAG, Severity.URGENT, f"red flag {chip.upper()}", SAME_DAY))
+            found.append(Alarm(FlagKind.RED_FLAG, Severity.URGENT, UNKNOWN_RED_FLAG, SAME_DAY))
         elif chip == FALL:
             found.append(Alarm(FlagKind.FALL, Severity.URGENT, "a fall", FALL_ADVICE))
     return sorted(found, key=lambda alarm: -alarm.severity)
@@ -180,11 +184,26 @@ class SafetyAnswers:
 def salvage(body: object) -> SafetyAnswers:
     """Read the safety answers out of a log's body, however broken the rest is."""
     said: dict[Any, Any] = body if isinstance(body, dict) else {}
-    chips, reason, pain = said.get("chips"), said.get("reason"), said.get("pain_during")
-    chips = [chips] if isinstance(chips, str) else chips
+    reason = said.get("reason")
     return SafetyAnswers(
-        chips=tuple(chip for chip in chips if isinstance(chip, str)) if isinstance(chips, list) else (),
+        chips=tuple(_chips(said.get("chips"))[:MOST_CHIPS]),
         reason=reason if isinstance(reason, str) and reason in set(Reason) else None,
-        # 11 of 10 is nonsense as a number, but not as an answer.
-        pain_during=pain if isinstance(pain, int) and not isinstance(pain, bool) else None,
+        pain_during=_number(said.get("pain_during")),
     )
+
+
+def _chips(said: object) -> list[str]:
+    """Chips as a list, as one word, or as words that are true."""
+    if isinstance(said, dict):
+        said = [chip for chip, present in said.items() if present is True]
+    found = [said] if isinstance(said, str) else said if isinstance(said, list) else []
+    return [chip for chip in found if isinstance(chip, str) and len(chip) <= LONGEST_CHIP]
+
+
+def _number(said: object) -> int | None:
+    """A pain as it was meant: 11 of 10 is nonsense as a number, but not as an answer."""
+    if isinstance(said, str) and said.strip().isascii() and said.strip().isdigit() and len(said) < LONGEST_CHIP:
+        return int(said)
+    if isinstance(said, float) and isfinite(said):
+        return round(said)
+    return said if isinstance(said, int) and not isinstance(said, bool) else None

@@ -198,13 +198,16 @@ class Pause(Identified, Base, kw_only=True):
         of("program", "program_id"),
         of("account", "declared_by"),
         Index("ix_pause_program", "clinic_id", "program_id"),
-        CheckConstraint("to_on IS NULL OR to_on >= from_on", "days"),
+        CheckConstraint("to_on >= from_on", "days"),
         {"info": TENANT},
     )
 
     program_id: Mapped[UUID]
     from_on: Mapped[date]
-    to_on: Mapped[date | None]
+    to_on: Mapped[date]
+    from_at: Mapped[datetime]
+    until_at: Mapped[datetime]
+    """The same days as instants in the patient's present zone: between them the patient is on nobody's list."""
     reason: Mapped[PauseReason]
     declared_by: Mapped[UUID]
     created_at: Mapped[datetime]

@@ -19,7 +19,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "amend_patient": {"given_name": "A", "family_name": "B"},
     "record_screening": {"answers": {"RF-01": False}},
     "create_program": {"protocol": "neck-posture-desk"},
-    "pause_program": {"from_on": "2025-03-10", "reason": "holiday"},
+    "pause_program": {"from_on": "2025-03-10", "to_on": "2025-03-12", "reason": "holiday"},
     "discharge_patient": {"maintenance": {"protocol": "neck-posture-desk"}},
     "stop_program": {"reason": "no_time"},
     "create_staff": {"role": "admin", "name": "A", "email": "a@b.example", "password": "long enough for this"},

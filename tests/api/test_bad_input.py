@@ -104,6 +104,15 @@ def test_a_refused_session_still_says_what_cannot_wait(
     assert stored(database) == (0, 1)
 
 
+def test_one_broken_chip_breaks_nothing(client: httpx.Client, clinic: Clinic) -> None:
+    body = '{"chips": ["RF-01", "rf-\\ud800", "rf-\\u0000"]}'
+    headers = {**clinic.patient, "content-type": "application/json"}
+    problem = is_problem(client.put(f"/v1/sessions/{uuid4()}", content=body, headers=headers), 422)
+    assert (problem["kept"], problem["safety_raised"]) == (True, True)
+    (row,) = client.get("/v1/worklist", headers=clinic.therapist).json()["items"]
+    assert row["severity"] == "emergency"
+
+
 def test_another_clinics_program_is_no_program(
     client: httpx.Client, database: Database, clinic: Clinic, stranger: Clinic
 ) -> None:
@@ -196,7 +205,12 @@ def test_strangers_leave_nothing_behind(client: httpx.Client, database: Database
         ("/v1/patients/{patient}/programs", {"protocol": "No Such"}, "/protocol"),
         ("/v1/patients/{patient}/programs", {"phases": [{"label": "x", "items": []}]}, "/phases/0/items"),
         ("/v1/programs/{program}/pauses", {"from_on": "2025-03-09", "to_on": "2025-03-08", "reason": "hold"}, "/to_on"),
-        ("/v1/programs/{program}/pauses", {"from_on": "2025-03-09", "reason": "bored"}, "/reason"),
+        (
+            "/v1/programs/{program}/pauses",
+            {"from_on": "2025-03-09", "to_on": "2025-03-09", "reason": "bored"},
+            "/reason",
+        ),
+        ("/v1/programs/{program}/pauses", {"from_on": "2025-03-09", "reason": "hold"}, "/to_on"),
         ("/v1/programs/{program}/stop", {"reason": "because"}, "/reason"),
         ("/v1/programs/{program}/discharge", {}, "/maintenance"),
         ("/v1/programs/{program}/discharge", {"maintenance": {"protocol": "no-such"}}, "/maintenance/protocol"),

@@ -128,10 +128,30 @@ def test_each_turn_of_a_life_once(tx: Session) -> None:
     for again in (
         lambda: programs.stop(tx, ines, draft.id, reason="no_time", now=NOON),
         lambda: programs.discharge(tx, ines, draft.id, a_draft(), now=NOON),
-        lambda: programs.pause(tx, ines, draft.id, from_on=MONDAY, to_on=None, reason=PauseReason.HOLD, now=NOON),
+        lambda: programs.pause(tx, ines, draft.id, from_on=MONDAY, to_on=MONDAY, reason=PauseReason.HOLD, now=NOON),
     ):
         with pytest.raises(WrongStatus):
             again()
+
+
+@pytest.mark.parametrize("length", [-1, 181])
+def test_a_pause_always_ends(tx: Session, length: int) -> None:
+    ines = a_clinic(tx)
+    program_id = a_program(tx, ines, a_patient(tx, ines)).program.id
+    until = MONDAY + length * DAY
+    with pytest.raises(Invalid) as refused:
+        programs.pause(tx, ines, program_id, from_on=MONDAY, to_on=until, reason=PauseReason.HOLD, now=NOON)
+    assert refused.value.field == "/to_on"
+
+
+def test_a_draft_handed_over_late_starts_that_day(tx: Session) -> None:
+    ines = a_clinic(tx)
+    ann = a_patient(tx, ines)
+    draft = programs.create_program(tx, ines, ann.id, programs.ProgramDraft(protocol=PROTOCOL), now=NOON)
+    course = programs.activate(tx, ines, draft.id, now=NOON + 10 * DAY)
+    assert course.program.starts_on == course.revisions[1].effective_on == MONDAY + 10 * DAY
+    chosen = programs.create_program(tx, ines, ann.id, a_draft(starts_on=MONDAY - DAY), now=NOON)
+    assert programs.activate(tx, ines, chosen.id, now=NOON + 10 * DAY).program.starts_on == MONDAY - DAY
 
 
 def test_a_program_called_off_before_it_began_ends_on_its_first_day(tx: Session) -> None:

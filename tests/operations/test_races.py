@@ -10,12 +10,23 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
-from models.adherence.flags import FlagKind
+from models.adherence.flags import FlagKind, Severity
 from models.database import Database
-from models.operations import sign_ins, sweep
-from models.operations.sessions import Outcome, Result, record_sessions
+from models.operations import patients, sign_ins, sweep
+from models.operations.sessions import Outcome, Result, keep_rejected, record_sessions
 from models.operations.sign_ins import Tokens
-from models.tables import Announcement, Clinic, Flag, ProgramStanding, SessionEntry, SessionLog, Token, TokenKind
+from models.safety.red_flags import RED_FLAGS
+from models.tables import (
+    Announcement,
+    Clinic,
+    DoneShare,
+    Flag,
+    ProgramStanding,
+    SessionEntry,
+    SessionLog,
+    Token,
+    TokenKind,
+)
 from tests.builders import DAY, NOON, a_clinic, a_patient, a_phone, a_program, a_report
 
 
@@ -59,6 +70,55 @@ def test_eight_first_logs_of_a_day_are_eight_sessions(shared_database: Database)
         assert tx.scalars(select(ProgramStanding.last_day)).one() == NOON.date()
         open_silence = select(func.count()).select_from(Flag).where(Flag.kind == FlagKind.SILENCE)
         assert tx.scalar(open_silence.where(Flag.closed_at.is_(None))) == 1
+
+
+def test_no_red_flag_is_lost_among_others(shared_database: Database) -> None:
+    """Two programs of one patient, screenings and refused logs, all at once: one flag, every answer in it."""
+    with shared_database.writing() as tx:
+        ines = a_clinic(tx)
+        ann = a_patient(tx, ines)
+        both = [a_program(tx, ines, ann).program.id for _ in range(2)]
+    chips = ["RF-01", "RF-02", "RF-05", "RF-06", "RF-08", "RF-10", "RF-11", "RF-12", "RF-13"]
+
+    def tell(number: int) -> None:
+        with shared_database.writing() as tx:
+            if number % 3 == 0:
+                patients.record_screening(tx, ines, ann.id, {chips[number]: True}, None, now=NOON)
+            elif number % 3 == 1:
+                record_sessions(tx, ines, [a_report(both[number % 2], chips=[chips[number]])], now=NOON)
+            else:
+                said = {"program_id": str(both[0]), "chips": [chips[number]]}
+                keep_rejected(tx, ines, uuid4(), f"{number}", said, "invalid", now=NOON)
+
+    at_once(len(chips), tell)
+    with shared_database.reading() as tx:
+        flag = tx.scalars(select(Flag).where(Flag.kind == FlagKind.RED_FLAG)).one()
+    assert {words for answer in flag.evidence["answers"] for words in answer["said"]} == {
+        RED_FLAGS[chip].question for chip in chips
+    }
+    assert flag.severity == Severity.EMERGENCY
+
+
+def test_the_sweep_and_a_log_at_once_announce_once(shared_database: Database) -> None:
+    with shared_database.writing() as tx:
+        ines = a_clinic(tx)
+        programs = [a_program(tx, ines, a_patient(tx, ines)).program.id for _ in range(8)]
+
+    def meet(number: int) -> None:
+        with shared_database.writing() as tx:
+            if number % 2:
+                sweep.announce_due(tx, ines.clinic_id, now=NOON + 10 * DAY)
+            else:
+                said = a_report(programs[number // 2], done=DoneShare.NONE, reason="ill")
+                record_sessions(tx, ines, [said], now=NOON + 10 * DAY)
+
+    at_once(16, meet)
+    meet(1)
+    with shared_database.reading() as tx:
+        told = [row.payload["flag_id"] for row in tx.scalars(select(Announcement))]
+        open_flags = tx.scalars(select(Flag.id).where(Flag.closed_at.is_(None), Flag.opens_at <= NOON + 10 * DAY))
+        assert {str(flag) for flag in open_flags} <= set(told)
+    assert len(told) == len(set(told))
 
 
 def test_a_refresh_sent_eight_times_has_one_successor(shared_database: Database) -> None:

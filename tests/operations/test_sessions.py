@@ -216,7 +216,7 @@ def test_a_refused_session_is_kept_once_and_its_safety_answers_heard(tx: Session
 
 
 @pytest.mark.parametrize(
-    "said", [None, 7, [], "RF-01", {"chips": {"RF-01": 1}}, {"chips": ["nothing"], "pain_during": True}]
+    "said", [None, 7, [], "RF-01", {"chips": {"RF-01": False}}, {"chips": ["nothing"], "pain_during": True}]
 )
 def test_a_body_that_says_nothing_of_safety_raises_nothing(tx: Session, said: object) -> None:
     ines = a_clinic(tx)

@@ -1,6 +1,7 @@
 """Standings and flags as they are written: each story told in a few lines, each flag closing for the right reason."""
 
-from datetime import date, timedelta
+from datetime import date, time, timedelta
+from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import select
@@ -9,13 +10,13 @@ from sqlalchemy.orm import Session
 from models.adherence import Standing
 from models.adherence.flags import FlagKind
 from models.database import Database
-from models.operations import adherence, programs, sweep
+from models.operations import adherence, patients, programs, sweep
 from models.operations.callers import Caller
 from models.operations.courses import Course
 from models.operations.sessions import record_sessions
 from models.operations.standings import forecast_of
 from models.operations.worklist import Row, worklist
-from models.tables import DoneShare, Flag, PauseReason, ProgramStanding, Role
+from models.tables import DoneShare, Flag, Pause, PauseReason, ProgramStanding, Role
 from tests.builders import (
     DAY,
     MONDAY,
@@ -96,14 +97,40 @@ def test_a_promise_that_never_came_due_leaves_no_history(tx: Session) -> None:
 
 
 def test_a_pause_takes_a_patient_off_the_list_until_it_ends(tx: Session) -> None:
+    """Also one declared in advance, and with nothing having run; what announces looks at the same list."""
     ines, course = a_followed_program(tx)
-    assert the_list(tx, ines, "04-09")
-    away = {"from_on": date(2025, 4, 9), "to_on": date(2025, 4, 20), "reason": PauseReason.HOLIDAY}
+    away = {"from_on": date(2025, 4, 10), "to_on": date(2025, 4, 20), "reason": PauseReason.HOLIDAY}
+    programs.pause(tx, ines, course.program.id, **away, now=at("04-09"))  # type: ignore[arg-type]
+    on_list = [(day, hour, len(the_list(tx, ines, day, hour))) for day, hour in SPAN]
+    assert on_list == [("04-09", 22, 1), ("04-09", 23, 0), ("04-15", 12, 0), ("04-20", 22, 0), ("04-20", 23, 1)]
+    assert sweep.announce_due(tx, ines.clinic_id, now=at("04-15")) == 0
+    assert sweep.announce_due(tx, ines.clinic_id, now=at("04-21")) == 1
+    assert sweep.misjudged(tx, ines.clinic_id, [course.program.id]) == []
+
+
+SPAN = (("04-09", 22), ("04-09", 23), ("04-15", 12), ("04-20", 22), ("04-20", 23))
+
+
+def test_a_pause_told_afterwards_closes_what_it_explains(tx: Session) -> None:
+    ines, course = a_followed_program(tx)
+    away = {"from_on": date(2025, 3, 31), "to_on": date(2025, 4, 11), "reason": PauseReason.ILLNESS}
     programs.pause(tx, ines, course.program.id, **away, now=at("04-09"))  # type: ignore[arg-type]
     assert closed(tx) == ["paused"]
-    assert tx.scalars(select(ProgramStanding.standing)).one() is Standing.PAUSED
-    assert the_list(tx, ines, "04-20", 22) == []
-    assert [row.kind for row in the_list(tx, ines, "04-20", 23)] == [FlagKind.SILENCE]
+    assert the_list(tx, ines, "04-21") == []
+    assert [row.kind for row in the_list(tx, ines, "04-21", 23)] == [FlagKind.SILENCE]
+
+
+def test_a_patient_who_moves_takes_their_midnights_along(tx: Session) -> None:
+    ines, course = a_followed_program(tx)
+    away = {"from_on": date(2025, 5, 1), "to_on": date(2025, 5, 2), "reason": PauseReason.HOLIDAY}
+    programs.pause(tx, ines, course.program.id, **away, now=at("03-29"))  # type: ignore[arg-type]
+    patient = patients.patient(tx, ines, course.program.patient_id)
+    draft = patients.PatientDraft(given_name="Ann", family_name="Archer", time_zone="Pacific/Auckland")
+    patients.amend_patient(tx, ines, patient.id, draft, version=1, now=at("03-30"))
+    flag = tx.scalars(select(Flag).where(Flag.kind == FlagKind.SILENCE, Flag.closed_at.is_(None))).one()
+    assert flag.opens_at.astimezone(ZoneInfo("Pacific/Auckland")).time() == time()
+    assert tx.scalars(select(Pause.from_at)).one() == at("04-30", 12)
+    assert sweep.misjudged(tx, ines.clinic_id, [course.program.id]) == []
 
 
 def test_a_pause_declared_in_time_moves_the_promise(tx: Session) -> None:
@@ -145,6 +172,24 @@ def test_a_reason_is_heard_the_same_day_and_fades_after_two_weeks(tx: Session) -
     assert (row.severity.word, row.evidence) == ("high", "Did not exercise on 3 Mar: it made the symptoms worse.")
     kinds = [row.kind for row in the_list(tx, ines, "03-18")]
     assert FlagKind.BARRIER not in kinds
+
+
+def test_pain_of_a_program_that_is_over_fades(tx: Session) -> None:
+    ines = a_clinic(tx)
+    course = a_program(tx, ines, a_patient(tx, ines))
+    log_days(tx, ines, course.program.id, [MONDAY], pain_during=8)
+    programs.stop(tx, ines, course.program.id, reason="no_time", now=at("03-04"))
+    kinds = [{row.kind for row in the_list(tx, ines, day)} for day in ("03-17", "03-19")]
+    assert kinds == [{FlagKind.PAIN_HIGH, FlagKind.WITHDRAWN}, {FlagKind.WITHDRAWN}]
+
+
+def test_a_reason_for_leaving_something_out_is_told_as_such(tx: Session) -> None:
+    ines = a_clinic(tx)
+    course = a_program(tx, ines, a_patient(tx, ines))
+    said = a_report(course.program.id, done=DoneShare.SOME, reason="no_time")
+    record_sessions(tx, ines, [said], now=NOON)
+    (row,) = the_list(tx, ines, "03-03")
+    assert row.evidence == "Left something out on 3 Mar: no time."
 
 
 def test_a_graver_reason_takes_the_place_of_a_lesser_never_the_reverse(tx: Session) -> None:

@@ -1,9 +1,10 @@
 """Red flags: every question has its alarm and its advice, and broken bodies are still listened to."""
 
+import pytest
 from hypothesis import given, strategies as st
 
 from models.adherence.flags import FlagKind, Severity
-from models.safety.red_flags import CHIPS, EMERGENCY, RED_FLAGS, alarms, salvage
+from models.safety.red_flags import CHIPS, EMERGENCY, RED_FLAGS, UNKNOWN_RED_FLAG, alarms, salvage
 
 AT_ONCE = {"RF-01", "RF-03", "RF-04", "RF-10", "RF-12"}
 """Cauda equina, cord, stroke, heart, aorta (clinical content 2.5)."""
@@ -25,7 +26,7 @@ def test_every_red_flag_chip_raises_its_flag() -> None:
 def test_a_red_flag_is_one_however_it_is_spelled_and_whoever_invented_it() -> None:
     assert alarms([" rf-01 "]) == alarms(["RF-01"])
     (newer,) = alarms(["RF-99"])
-    assert (newer.kind, newer.severity, newer.said) == (FlagKind.RED_FLAG, Severity.URGENT, "red flag RF-99")
+    assert (newer.kind, newer.severity, newer.said) == (FlagKind.RED_FLAG, Severity.URGENT, UNKNOWN_RED_FLAG)
     assert salvage({"chips": "RF-07"}).cannot_wait
 
 
@@ -56,6 +57,21 @@ json_values = st.recursive(
 def test_any_body_can_be_listened_to(body: object) -> None:
     heard = salvage(body)
     chips = body.get("chips") if isinstance(body, dict) else None
-    said = [chips] if isinstance(chips, str) else chips if isinstance(chips, list) else []
-    assert {chip for chip in said if isinstance(chip, str)} == set(heard.chips)
+    if isinstance(chips, list):
+        assert {chip for chip in chips if isinstance(chip, str)} == set(heard.chips)
     assert heard.matter in {True, False}
+    assert all(alarm.said.isprintable() for alarm in alarms(heard.chips))
+
+
+@pytest.mark.parametrize(
+    ("body", "chips", "pain"),
+    [
+        ({"chips": "RF-07", "pain_during": 8.0}, ("RF-07",), 8),
+        ({"chips": {"RF-01": True, "fall": False}, "pain_during": "8"}, ("RF-01",), 8),
+        ({"chips": ["rf-\ud800", "x" * 33], "pain_during": float("nan")}, ("rf-\ud800",), None),
+        ({"chips": ["fall"] * 1000, "pain_during": "9" * 40}, ("fall",) * 100, None),
+    ],
+)
+def test_broken_answers_are_still_answers(body: object, chips: tuple[str, ...], pain: int | None) -> None:
+    heard = salvage(body)
+    assert (heard.chips, heard.pain_during) == (chips, pain)
