@@ -105,7 +105,7 @@ def serve(settings: Settings, arguments: argparse.Namespace) -> None:
 def migrate(settings: Settings, _arguments: argparse.Namespace) -> None:
     """Upgrade the schema to the newest revision."""
     from alembic import command  # noqa: PLC0415  (the serving process has no use for it)
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415  (as above)
 
     engine, _ = open_database(settings.database_url)
     with engine.connect() as connection:
