@@ -9,6 +9,7 @@ from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import Session
 
 from models.adherence import Line, Pause as PlannedPause, Phase as PlannedPhase, Plan, Revision as PlannedRevision
+from models.adherence.schedule import Schedule
 from models.tables import Exercise, Item, Patient, Pause, Phase, Program, ProgramStatus, Revision
 
 
@@ -42,23 +43,10 @@ class Course:
             ended_at=self.program.ended_at if ended else None,
         )
 
-    def lines_on(self, day: date) -> list[Item]:
-        """The items in force on a local day, as-needed ones included, in order."""
-        reigning = [
-            revision
-            for revision in self.revisions.values()
-            if revision.effective_on <= max(day, self.program.starts_on)
-        ]
-        if not reigning:
-            return []
-        revision = max(reigning, key=lambda one: (one.effective_on, one.number))
-        number = (day - self.program.starts_on).days + 1
-        in_force = {
-            key
-            for key, phase in self.phases.items()
-            if key[0] == revision.number and phase.from_day <= number <= (phase.to_day or number)
-        }
-        return [item for item in self.items if (item.revision_number, item.phase_number) in in_force]
+    def lines_on(self, day: date) -> tuple[Line, ...]:
+        """The lines in force on a local day, as-needed ones included, in order."""
+        stretch = Schedule(self.plan()).stretch(day.toordinal())
+        return stretch.phase.lines if stretch else ()
 
     @property
     def withdrawn(self) -> bool:

@@ -243,9 +243,9 @@ def _entries(report: SessionReport, known: Course) -> list[EntryReport]:
     """What is stored: "all" writes every line in force that day as prescribed, except as said otherwise."""
     said = {entry.line_id: entry for entry in report.entries}
     if report.done is DoneShare.ALL:
-        for item in known.lines_on(report.local_date):
-            if item.as_needed_max_per_day is None:
-                said.setdefault(item.line_id, EntryReport(line_id=item.line_id))
+        for line in known.lines_on(report.local_date):
+            if not line.as_needed:
+                said.setdefault(line.line_id, EntryReport(line_id=line.line_id))
     return list(said.values())
 
 
