@@ -136,7 +136,7 @@ def silence(assessment: Assessment, reports: Sequence[Report] = ()) -> Finding |
             "usual_expected": round(heard.usual_expected, 4),
             "sync_allowance_slots": heard.allowance,
             # Days after the last one, by whose end the 1st, 2nd, … expected session was missed.
-            "slots_after_days": [(day - heard.last_day).days for day in heard.slot_days],
+            "slots_after_days": heard.slots_after_days(),
             **_told_instead([report for report in reports if report.day >= heard.last_day]),
         },
     )

@@ -79,6 +79,10 @@ class Silence:
     prior: tuple[float, float]
     """The Beta's a' and b' in use."""
 
+    def slots_after_days(self) -> list[int]:
+        """`slot_days` as whole days after the last one."""
+        return [(day - self.last_day).days for day in self.slot_days]
+
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:

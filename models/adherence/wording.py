@@ -1,7 +1,7 @@
 """Evidence in plain words: one sentence per flag, true at the moment it is read."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -46,9 +46,9 @@ def next_step(kind: FlagKind, evidence: Mapping[str, Any], severity: Severity) -
     return _NEXT_STEPS[kind]
 
 
-def missed_slots(evidence: Mapping[str, Any], since: date, today: date) -> int:
+def missed_slots(slots_after_days: Sequence[int], since: date, today: date) -> int:
     """Expected sessions whose day had fully passed, since `since`, when `today` began."""
-    return bisect_left(evidence["slots_after_days"], (today - since).days)
+    return bisect_left(slots_after_days, (today - since).days)
 
 
 def why(reason: str) -> str:
@@ -58,7 +58,7 @@ def why(reason: str) -> str:
 
 def _silence(evidence: Mapping[str, Any], today: date) -> str:
     last = date.fromisoformat(evidence["last_day"])
-    missed = missed_slots(evidence, last, today)
+    missed = missed_slots(evidence["slots_after_days"], last, today)
     more = "more than " if missed and missed == len(evidence["slots_after_days"]) else ""
     done, expected = evidence["usual_done"], evidence["usual_expected"]
     usual = (

@@ -55,8 +55,7 @@ def following(tx: Session, caller: Caller, program_id: UUID, *, as_of: datetime 
     heard = judged.silence
     missed = 0
     if heard is not None:
-        evidence = {"slots_after_days": [(day - heard.last_day).days for day in heard.slot_days]}
-        missed = missed_slots(evidence, heard.last_day, today)
+        missed = missed_slots(heard.slots_after_days(), heard.last_day, today)
     return Following(
         program_id=program_id,
         as_of=moment,

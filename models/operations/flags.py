@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, inspect, or_, select
+from sqlalchemy import ColumnElement, and_, case, inspect, or_, select
 from sqlalchemy.orm import Session
 
 from models.adherence import RULE_VERSION
@@ -85,6 +85,11 @@ def is_due(now: datetime) -> ColumnElement[bool]:
         or_(Flag.snoozed_until.is_(None), Flag.snoozed_until <= now),
         or_(Flag.kind.not_in(HIDDEN_BY_PAUSES), ~paused),
     )
+
+
+def severity_at(now: datetime) -> ColumnElement[int]:
+    """How grave a due flag is at `now`: what it opened with, or what it has risen to."""
+    return case((Flag.rises_at <= now, Flag.rises_to), else_=Flag.severity)
 
 
 def settle(

@@ -39,14 +39,13 @@ def restate(
     because: Because,
     now: datetime,
     heard: Mapping[UUID, Sequence[Heard]] | None = None,
-) -> dict[UUID, Assessment]:
+) -> None:
     """Judge every course anew and write its standing and flags: four statements, however many courses.
 
     `heard` are the safety answers by program.
     """
     before = _standings_and_flags(tx, clinic_id, found)
     histories = _histories(tx, clinic_id, found, {pid: standing for pid, (standing, _) in before.items()})
-    assessments: dict[UUID, Assessment] = {}
     standings: list[dict[str, Any]] = []
     flags: list[Flag] = []
     for program_id, course in found.items():
@@ -55,7 +54,6 @@ def restate(
         standing, open_flags = before[program_id]
         history = histories[program_id]
         judged = assess(course.plan(), history.done, now, contacts=history.contacts, withdrawn=course.withdrawn)
-        assessments[program_id] = judged
         standings.append(_standing_row(clinic_id, program_id, judged, standing, now))
         findings = _findings(course, judged, history, now)
         about_program = [flag for flag in open_flags if flag.about_id == program_id]
@@ -63,7 +61,6 @@ def restate(
     flags += _heeded(clinic_id, found, before, heard or {}, now)
     insert_or_replace(tx, ProgramStanding, standings)
     save(tx, flags)
-    return assessments
 
 
 def history_of(tx: Session, clinic_id: UUID, course: Course, as_of: datetime) -> History:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, case, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from models.adherence.flags import Severity
 from models.operations.courses import courses
-from models.operations.flags import Because, is_due
+from models.operations.flags import Because, is_due, severity_at
 from models.operations.ids import new_id
 from models.operations.sign_ins import forget_expired_tokens
 from models.operations.standings import restate
@@ -32,7 +32,7 @@ def announce_due(tx: Session, clinic_id: UUID, *, now: datetime, silently: bool 
 
     Rows that another sweep holds are left to it. `silently` marks them as announced and tells nobody.
     """
-    severity = case((Flag.rises_at <= now, Flag.rises_to), else_=Flag.severity)
+    severity = severity_at(now)
     due = tx.execute(
         select(Flag, severity)
         .where(

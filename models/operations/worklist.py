@@ -5,13 +5,13 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, case, or_, select, tuple_
+from sqlalchemy import and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.adherence.flags import FlagKind, Severity
 from models.adherence.wording import next_step, sentence
 from models.operations.callers import Caller
-from models.operations.flags import is_due
+from models.operations.flags import is_due, severity_at
 from models.tables import Account, Flag, Patient, Program
 
 
@@ -55,7 +55,7 @@ def worklist(
     """A page of the worklist as of `now`: an index range scan over the instants written with each log, so it is
     right at any moment without anything having run in between.
     """
-    severity = case((Flag.rises_at <= now, Flag.rises_to), else_=Flag.severity)
+    severity = severity_at(now)
     stmt = (
         select(
             Flag.id,

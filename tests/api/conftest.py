@@ -52,8 +52,8 @@ def stranger(database: Database) -> Clinic:
     return a_peopled_clinic(database)
 
 
-def is_problem(answer: httpx.Response, status: int, code: str | None = None) -> dict[str, object]:
-    """The problem document, once it is sure that it is one."""
+def assert_problem(answer: httpx.Response, status: int, code: str | None = None) -> dict[str, object]:
+    """Assert that an answer is a problem document of that status, and give it."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     body: dict[str, object] = answer.json()

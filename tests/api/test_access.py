@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from api.visit import who_may
 from models.tables import Role
-from tests.api.conftest import Clinic, is_problem
+from tests.api.conftest import Clinic, assert_problem
 
 STAFF = {Role.ADMIN, Role.THERAPIST}
 EVERYONE = {*STAFF, Role.PATIENT}
@@ -127,13 +127,13 @@ def test_a_role_may_what_its_route_says(
     if role in MAY[name]:
         assert answer.status_code in OK_FOR_AN_ACTIVE_PROGRAM, answer.text
     else:
-        is_problem(answer, 403, "not_allowed")
+        assert_problem(answer, 403, "not_allowed")
 
 
 @pytest.mark.parametrize("name", SIGNED_IN)
 def test_nobody_comes_in_unknown(app: FastAPI, client: httpx.Client, clinic: Clinic, name: str) -> None:
     for headers in ({}, {"Authorization": "Bearer ft_nothing"}):
-        is_problem(knock(client, named(app, name), clinic, headers), 401, "not_signed_in")
+        assert_problem(knock(client, named(app, name), clinic, headers), 401, "not_signed_in")
 
 
 ABOUT_SOMEONE = sorted(
@@ -151,9 +151,9 @@ def test_another_clinics_record_does_not_exist(
     for route in [*about, named(app, "log_session")]:
         if role not in MAY[route.name]:
             continue
-        problem = is_problem(knock(client, route, stranger, headers), 404, "unknown")
+        problem = assert_problem(knock(client, route, stranger, headers), 404, "unknown")
         nothing = Clinic(**{**vars(stranger), "patient_id": uuid4(), "program_id": uuid4()})
-        same = is_problem(knock(client, route, nothing, headers), 404, "unknown")
+        same = assert_problem(knock(client, route, nothing, headers), 404, "unknown")
         hidden = {"title", "request_id", "errors"}
         assert {key for key in problem if key not in hidden} == {key for key in same if key not in hidden}
 
@@ -169,8 +169,8 @@ def test_a_patient_sees_nobody_else_of_their_own_clinic(app: FastAPI, client: ht
     theirs = Clinic(**{**vars(clinic), "patient_id": other, "program_id": program})
     for route in routes(app):
         if Role.PATIENT in MAY[route.name] and {"patient_id", "program_id"} & set(route.param_convertors):
-            is_problem(knock(client, route, theirs, clinic.patient), 404, "unknown")
-    is_problem(knock(client, named(app, "log_session"), theirs, clinic.patient), 404, "unknown")
+            assert_problem(knock(client, route, theirs, clinic.patient), 404, "unknown")
+    assert_problem(knock(client, named(app, "log_session"), theirs, clinic.patient), 404, "unknown")
 
 
 def test_lists_hold_only_the_callers_clinic(client: httpx.Client, clinic: Clinic, stranger: Clinic) -> None:
@@ -185,7 +185,7 @@ def test_a_patient_never_sees_a_draft(client: httpx.Client, clinic: Clinic) -> N
         f"/v1/patients/{clinic.patient_id}/programs", json={"protocol": "neck-posture-desk"}, headers=clinic.therapist
     )
     program = made.json()["id"]
-    is_problem(client.get(f"/v1/programs/{program}", headers=clinic.patient), 404)
+    assert_problem(client.get(f"/v1/programs/{program}", headers=clinic.patient), 404)
     listed = client.get(f"/v1/patients/{clinic.patient_id}/programs", headers=clinic.patient).json()["items"]
     assert program not in [one["id"] for one in listed]
     assert client.get(f"/v1/programs/{program}", headers=clinic.therapist).status_code == 200

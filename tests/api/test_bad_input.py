@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from models.database import Database
 from models.safety.red_flags import EMERGENCY, PAIN_ADVICE, salvage
 from models.tables import Flag, RejectedSession, SessionLog
-from tests.api.conftest import Clinic, is_problem
+from tests.api.conftest import Clinic, assert_problem
 from tests.builders import NOON
 
 
@@ -83,7 +83,7 @@ def stored(database: Database) -> tuple[int, int]:
 def test_a_bad_session_is_refused_named_and_kept(
     client: httpx.Client, database: Database, clinic: Clinic, but: dict[str, Any], pointer: str
 ) -> None:
-    problem = is_problem(put(client, clinic, a_body(clinic, **but)), 422)
+    problem = assert_problem(put(client, clinic, a_body(clinic, **but)), 422)
     assert pointer in [error["pointer"] for error in problem["errors"]]  # type: ignore[attr-defined]
     grave = salvage(but).matter
     assert (problem["kept"], problem["safety_raised"]) == (True, grave)
@@ -93,7 +93,7 @@ def test_a_bad_session_is_refused_named_and_kept(
 def test_a_refused_session_still_says_what_cannot_wait(
     client: httpx.Client, database: Database, clinic: Clinic
 ) -> None:
-    problem = is_problem(put(client, clinic, a_body(clinic, pain_during=11, chips=["RF-01"], effort="hard")), 422)
+    problem = assert_problem(put(client, clinic, a_body(clinic, pain_during=11, chips=["RF-01"], effort="hard")), 422)
     assert problem["safety_raised"] is True
     assert problem["advice"] == [EMERGENCY, PAIN_ADVICE]
     with database.reading() as tx:
@@ -107,7 +107,7 @@ def test_a_refused_session_still_says_what_cannot_wait(
 def test_one_broken_chip_breaks_nothing(client: httpx.Client, clinic: Clinic) -> None:
     body = '{"chips": ["RF-01", "rf-\\ud800", "rf-\\u0000"]}'
     headers = {**clinic.patient, "content-type": "application/json"}
-    problem = is_problem(client.put(f"/v1/sessions/{uuid4()}", content=body, headers=headers), 422)
+    problem = assert_problem(client.put(f"/v1/sessions/{uuid4()}", content=body, headers=headers), 422)
     assert (problem["kept"], problem["safety_raised"]) == (True, True)
     (row,) = client.get("/v1/worklist", headers=clinic.therapist).json()["items"]
     assert row["severity"] == "emergency"
@@ -119,7 +119,7 @@ def test_another_clinics_program_is_no_program(
     foreign = put(client, clinic, a_body(clinic, program_id=str(stranger.program_id)))
     made_up = put(client, clinic, a_body(clinic, program_id=str(uuid4())))
     for answer in (foreign, made_up):
-        problem = is_problem(answer, 404, "unknown")
+        problem = assert_problem(answer, 404, "unknown")
         assert problem["errors"][0]["pointer"] == "/program_id"  # type: ignore[index]
     assert stored(database) == (0, 2)
 
@@ -128,7 +128,7 @@ def test_a_reused_id_with_other_content_is_a_conflict(client: httpx.Client, data
     session_id = uuid4()
     assert put(client, clinic, a_body(clinic, pain_during=2), session_id).status_code == 201
     assert put(client, clinic, a_body(clinic, pain_during=2), session_id).status_code == 200
-    problem = is_problem(put(client, clinic, a_body(clinic, pain_during=9), session_id), 409, "conflict")
+    problem = assert_problem(put(client, clinic, a_body(clinic, pain_during=9), session_id), 409, "conflict")
     assert problem["safety_raised"] is True
     with database.reading() as tx:
         assert tx.scalars(select(SessionLog.pain_during)).all() == [2]
@@ -155,12 +155,12 @@ def test_what_is_no_session_at_all(
     client: httpx.Client, database: Database, clinic: Clinic, content: bytes, status: int
 ) -> None:
     headers = {**clinic.patient, "content-type": "application/json"}
-    is_problem(client.put(f"/v1/sessions/{uuid4()}", content=content, headers=headers), status)
+    assert_problem(client.put(f"/v1/sessions/{uuid4()}", content=content, headers=headers), status)
     assert stored(database)[0] == 0
 
 
 def test_a_huge_body_is_refused_unread(client: httpx.Client, database: Database, clinic: Clinic) -> None:
-    problem = is_problem(put(client, clinic, a_body(clinic, note="x" * (1024 * 1024))), 413, "too_large")
+    problem = assert_problem(put(client, clinic, a_body(clinic, note="x" * (1024 * 1024))), 413, "too_large")
     assert problem["limit"] == 1024 * 1024
     assert stored(database) == (0, 0)
 
@@ -168,11 +168,11 @@ def test_a_huge_body_is_refused_unread(client: httpx.Client, database: Database,
 def test_a_huge_body_without_a_length_is_refused_too(client: httpx.Client, clinic: Clinic) -> None:
     parts = (b" " * 65_536 for _ in range(20))
     headers = {**clinic.patient, "content-type": "application/json"}
-    is_problem(client.put(f"/v1/sessions/{uuid4()}", content=parts, headers=headers), 413, "too_large")
+    assert_problem(client.put(f"/v1/sessions/{uuid4()}", content=parts, headers=headers), 413, "too_large")
 
 
 def test_an_id_that_is_none(client: httpx.Client, clinic: Clinic) -> None:
-    problem = is_problem(put(client, clinic, a_body(clinic), "not-an-id"), 422)
+    problem = assert_problem(put(client, clinic, a_body(clinic), "not-an-id"), 422)
     assert problem["errors"][0]["pointer"] == "/session_id"  # type: ignore[index]
 
 
@@ -181,7 +181,7 @@ def test_strangers_leave_nothing_behind(client: httpx.Client, database: Database
         answer = client.put(f"/v1/sessions/{uuid4()}", json={"chips": ["RF-01"]}, headers=headers)
         assert answer.status_code in {401, 422}
         good = client.put(f"/v1/sessions/{uuid4()}", json=a_body(clinic), headers=headers)
-        is_problem(good, 401, "not_signed_in")
+        assert_problem(good, 401, "not_signed_in")
         assert good.headers["www-authenticate"] == "Bearer"
     assert stored(database) == (0, 0)
 
@@ -221,7 +221,7 @@ def test_every_door_names_what_is_wrong(
 ) -> None:
     where = path.format(patient=clinic.patient_id, program=clinic.program_id)
     answer = client.post(where, json=body, headers=clinic.therapist)
-    problem = is_problem(answer, answer.status_code)
+    problem = assert_problem(answer, answer.status_code)
     assert answer.status_code in {404, 422}
     assert pointer in [error["pointer"] for error in problem["errors"]]  # type: ignore[attr-defined]
 
@@ -252,7 +252,7 @@ DOSAGE = {"sets": 3, "reps": 10, "days_per_week": 3}
 def test_a_dosage_out_of_bounds(client: httpx.Client, clinic: Clinic, dosage: dict[str, Any], pointer: str) -> None:
     body = {"phases": [{"label": "x", "items": [{"exercise": "bird-dog", "dosage": dosage}]}]}
     answer = client.post(f"/v1/patients/{clinic.patient_id}/programs", json=body, headers=clinic.therapist)
-    problem = is_problem(answer, 422)
+    problem = assert_problem(answer, 422)
     assert f"/phases/0/items/0{pointer}" in [error["pointer"] for error in problem["errors"]]  # type: ignore[attr-defined]
 
 
@@ -272,7 +272,7 @@ def test_a_dosage_out_of_bounds(client: httpx.Client, clinic: Clinic, dosage: di
     ],
 )
 def test_bad_queries(client: httpx.Client, clinic: Clinic, query: str) -> None:
-    is_problem(client.get(f"/v1/exercises?{query}", headers=clinic.therapist), 422)
+    assert_problem(client.get(f"/v1/exercises?{query}", headers=clinic.therapist), 422)
 
 
 @pytest.mark.parametrize(
@@ -280,10 +280,10 @@ def test_bad_queries(client: httpx.Client, clinic: Clinic, query: str) -> None:
 )
 def test_bad_paths(client: httpx.Client, clinic: Clinic, path: str) -> None:
     answer = client.get(path, headers=clinic.therapist)
-    is_problem(answer, answer.status_code)
+    assert_problem(answer, answer.status_code)
     assert answer.status_code in {404, 422}
 
 
 def test_pages_and_methods_that_are_not_there(client: httpx.Client) -> None:
-    is_problem(client.get("/v1/nothing"), 404)
-    is_problem(client.delete("/v1/exercises"), 405)
+    assert_problem(client.get("/v1/nothing"), 404)
+    assert_problem(client.delete("/v1/exercises"), 405)

@@ -15,7 +15,7 @@ from api.problems import STATUS
 from models import refusals
 from models.database import Database
 from models.tables import RejectedSession
-from tests.api.conftest import Clinic, is_problem
+from tests.api.conftest import Clinic, assert_problem
 from tests.builders import NOON
 
 ANN = {"given_name": "Ann", "family_name": "Other"}
@@ -79,10 +79,10 @@ def test_a_search_takes_percent_and_underscore_as_they_are(client: httpx.Client,
 def test_a_patient_is_replaced_only_by_who_read_the_latest(client: httpx.Client, clinic: Clinic) -> None:
     where = f"/v1/patients/{clinic.patient_id}"
     tag = client.get(where, headers=clinic.therapist).headers["etag"]
-    is_problem(client.put(where, json=ANN, headers=clinic.therapist), 428)
+    assert_problem(client.put(where, json=ANN, headers=clinic.therapist), 428)
     assert client.put(where, json=ANN, headers={**clinic.therapist, "If-Match": tag}).headers["etag"] == '"v2"'
     for stale in (tag, "*", "W/" + tag, '"v02"', "nonsense"):
-        is_problem(client.put(where, json=ANN, headers={**clinic.therapist, "If-Match": stale}), 412)
+        assert_problem(client.put(where, json=ANN, headers={**clinic.therapist, "If-Match": stale}), 412)
     assert client.get(where, headers=clinic.therapist).json()["family_name"] == "Other"
 
 
@@ -106,7 +106,7 @@ def test_creating_with_a_key_creates_once(
     again = client.post(where, json=body, headers=headers)
     assert first.status_code == again.status_code == 201
     assert first.json() == again.json()
-    is_problem(client.post(where, json={**body, "unheard_of": 1}, headers=headers), 422)
+    assert_problem(client.post(where, json={**body, "unheard_of": 1}, headers=headers), 422)
     without = client.post(where, json=body, headers=clinic.admin)
     assert without.status_code == 409 or without.json()["id"] != first.json()["id"]
 
@@ -115,7 +115,7 @@ def test_a_key_used_for_another_request_is_refused(client: httpx.Client, clinic:
     headers = {**clinic.therapist, "Idempotency-Key": "one"}
     client.post("/v1/patients", json=ANN, headers=headers)
     answer = client.post("/v1/patients", json={**ANN, "given_name": "Bob"}, headers=headers)
-    is_problem(answer, 422, "idempotency_key_reused")
+    assert_problem(answer, 422, "idempotency_key_reused")
 
 
 def test_patients_by_name_in_pages(client: httpx.Client, clinic: Clinic) -> None:
@@ -189,7 +189,7 @@ def test_sessions_in_pages_latest_first(client: httpx.Client, clinic: Clinic) ->
 def test_a_therapists_refused_session_is_kept_too(client: httpx.Client, database: Database, clinic: Clinic) -> None:
     for program in (str(clinic.program_id), str(uuid4()), "nonsense", 7):
         body = {"program_id": program, "chips": ["fall"]}
-        problem = is_problem(client.put(f"/v1/sessions/{uuid4()}", json=body, headers=clinic.therapist), 422)
+        problem = assert_problem(client.put(f"/v1/sessions/{uuid4()}", json=body, headers=clinic.therapist), 422)
         assert problem["kept"] is True
         assert problem["safety_raised"] is (program == str(clinic.program_id))
     with database.reading() as tx:
@@ -265,7 +265,7 @@ def test_an_accident_is_a_problem_too_and_its_message_stays_inside(
 
     app.state.clock = broken
     answer = client.get("/v1/me", headers=clinic.therapist)
-    is_problem(answer, 500, "accident")
+    assert_problem(answer, 500, "accident")
     told = "".join(JsonLines().format(record) for record in caplog.records)
     assert "RuntimeError" in told
     assert "Archer" not in told + answer.text
