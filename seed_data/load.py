@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from models.operations.catalogue import shelve_exercises, shelve_precautions, shelve_protocol
+from models.operations.catalogue import shelve_care, shelve_exercises, shelve_precautions, shelve_protocol
 
 SHELF = Path(__file__).parent
 
@@ -29,13 +29,20 @@ def precautions() -> dict[str, Any]:
     return matrix
 
 
+def care() -> list[dict[str, Any]]:
+    """Modalities, self-care and advice: what can be listed and ticked beside the exercises."""
+    rows: list[dict[str, Any]] = _read(SHELF / "care.json")
+    return rows
+
+
 def load(tx: Session) -> int:
-    """Put everything on the shelf into the catalogue; saying it twice changes nothing. Returns how many exercises
-    and protocols are new or changed.
+    """Put everything on the shelf into the catalogue; saying it twice changes nothing. Returns how many exercises,
+    care items and protocols are new or changed.
     """
     matrix = precautions()
     changed = shelve_exercises(tx, exercises())
     shelve_precautions(tx, matrix["load_tags"], matrix["precautions"])
+    changed += sum(shelve_care(tx, row) for row in care())
     return changed + sum(shelve_protocol(tx, row) for row in protocols())
 
 

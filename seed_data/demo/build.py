@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,15 +17,37 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from models.operations import accounts, patients, programs, sessions, sign_ins, sweep
+from models.operations import (
+    accounts,
+    checking,
+    findings,
+    patients,
+    prescribing,
+    programs,
+    protocols,
+    sessions,
+    sign_ins,
+    sweep,
+)
 from models.operations.callers import Caller, identify
 from models.safety.red_flags import RED_FLAGS
-from models.tables import Clinic, DoneShare, PauseReason, Role
+from models.safety.rules import RULES
+from models.tables import Clinic, ConditionStatus, DoneShare, PauseReason, Role
 
 SEED = 1121
 PEOPLE: dict[str, Any] = json.loads((Path(__file__).parent / "people.json").read_text(encoding="utf-8"))
 PATIENTS = len(PEOPLE["patients"])
 PASSWORD: str = PEOPLE["password"]
+FLARING = frozenset({"ra-spine-safe", "lupus-joint-protective"})
+"""Protocols whose patients get a plan for flare days."""
+WARNINGS_READ = checking.Answers(acknowledged=frozenset(RULES))
+REVIEW_DAYS = (27, 55, 83)
+CLEARED: dict[str, dict[str, str]] = {
+    "sle": {"sun_plan_on": "2025-01-15"},
+    "ra": {"neck_status": "unknown"},
+    "corticosteroid-long-term": {"bone_status": "low", "bone_status_on": "2025-01-15"},
+}
+"""What the demo's patients told of a condition, beside having it."""
 MAINTENANCE_DAYS = frozenset({0, 2, 4})
 
 
@@ -95,6 +118,7 @@ def _tell(tx: Session, therapist: Caller, person: list[Any], random: Random, cli
     _prescribe(story, given, family, date(born, 1 + random.randrange(12), 1 + random.randrange(28)), protocol)
     _exercise(story)
     _pause(story)
+    _review(story)
     _discharge(story, protocol)
     for moment, deed in sorted(story.deeds, key=lambda planned: planned[0]):
         deed(moment)
@@ -114,18 +138,52 @@ def _prescribe(story: _Story, given: str, family: str, born: date, protocol: str
             email=mail,
             phone=f"+49 30 555 {story.random.randrange(10_000):04d}",
             minutes_available=story.random.choice([15, 20, 30]),
+            preferences={"time": story.random.choice(["morning", "evening"])},
         ),
         now=visit,
     )
     patients.record_screening(tx, therapist, patient.id, dict.fromkeys(RED_FLAGS, False), None, now=visit)
-    draft = programs.ProgramDraft(protocol=protocol, starts_on=story.starts_on)
-    story.program_id = programs.create_program(tx, therapist, patient.id, draft, now=visit).id
-    programs.activate(tx, therapist, story.program_id, now=visit)
+    _examine(story, patient.id, protocol, visit)
+    flare = prescribing.Flare(protocol="ra-flare-day") if protocol in FLARING else None
+    draft = prescribing.ProgramDraft(protocol=protocol, starts_on=story.starts_on, flare=flare)
+    story.program_id = prescribing.create_program(tx, therapist, patient.id, draft, now=visit).id
+    programs.activate(tx, therapist, story.program_id, WARNINGS_READ, now=visit)
     _, code = patients.invite(tx, therapist, patient.id, now=visit)
     tokens = sign_ins.redeem(tx, code, born, "demo phone", address="", now=visit)
     assert isinstance(tokens, sign_ins.Tokens)
     tx.flush()  # the token must be there to be recognized
     story.caller = identify(tx, tokens.access, visit)
+
+
+def _examine(story: _Story, patient_id: UUID, protocol: str, visit: datetime) -> None:
+    """What the protocol is for, and a baseline."""
+    tx, therapist = story.tx, story.therapist
+    for code in protocols.template(tx, therapist, protocol).conditions:
+        if code == "ra-cervical-instability":
+            continue  # what the neck status would say
+        said = findings.ConditionDraft(code=code, status=ConditionStatus.CONFIRMED, details=CLEARED.get(code, {}))
+        findings.record_condition(tx, therapist, patient_id, said, now=visit)
+    examined = findings.ExaminationDraft(
+        pain=story.random.randrange(3, 7),
+        function=float(story.random.randrange(3, 7)),
+        confidence=story.random.randrange(7, 11),
+        tests={"sit_to_stand_30s": story.random.randrange(8, 16)},
+    )
+    findings.examine(tx, therapist, patient_id, examined, now=visit)
+
+
+def _review(story: _Story) -> None:
+    """A review every four weeks, but for those whose phones bring everything late: theirs is overdue."""
+    if "sends_on" in story.told:
+        return
+    for day in REVIEW_DAYS:
+        if day < story.told.get("discharged_after", story.days + 1):
+            story.then(story.at(day, 11), partial(_reviewed, story))
+
+
+def _reviewed(story: _Story, now: datetime) -> None:
+    assert story.program_id is not None
+    programs.review(story.tx, story.therapist, story.program_id, note=None, next_review_on=None, now=now)
 
 
 def _exercise(story: _Story) -> None:
@@ -181,7 +239,7 @@ def _logging(
         local = story.starts_on + timedelta(days=day)
         entries: list[sessions.EntryReport] = []
         if words["done"] is DoneShare.SOME:
-            lines = programs.course(story.tx, story.caller, program_id).lines_on(local)
+            lines = prescribing.course(story.tx, story.caller, program_id).lines_on(local)
             kept = lines[: max(1, round(len(lines) * said["keep"]))]
             entries = [sessions.EntryReport(line_id=item.line_id) for item in kept]
         report = sessions.SessionReport(
@@ -222,8 +280,9 @@ def _paused_days(story: _Story) -> tuple[int, int] | None:
 
 
 def _is_away(story: _Story, day: int) -> bool:
-    """On a declared pause, or away without a word."""
-    return any(away and away[0] <= day <= away[1] for away in (_paused_days(story), story.told.get("away")))
+    """On a declared pause, or away without a word. In a flare the plan for it is done."""
+    paused = None if story.told.get("pause") == "flare" else _paused_days(story)
+    return any(away and away[0] <= day <= away[1] for away in (paused, story.told.get("away")))
 
 
 def _pause(story: _Story) -> None:
@@ -235,15 +294,13 @@ def _pause(story: _Story) -> None:
     def declare(now: datetime) -> None:
         assert story.caller is not None
         assert story.program_id is not None
-        programs.pause(
-            story.tx,
-            story.caller,
-            story.program_id,
-            from_on=first,
-            to_on=last,
-            reason=PauseReason(story.told["pause"]),
-            now=now,
-        )
+        if story.told["pause"] == "flare":
+            programs.declare_flare(
+                story.tx, story.caller, story.program_id, from_on=first, to_on=last, joints=["knee"], note=None, now=now
+            )
+            return
+        reason = PauseReason(story.told["pause"])
+        programs.pause(story.tx, story.caller, story.program_id, from_on=first, to_on=last, reason=reason, now=now)
 
     story.then(story.at(paused[0], 6), declare)
 
@@ -256,8 +313,12 @@ def _discharge(story: _Story, protocol: str) -> None:
 
     def discharge(now: datetime) -> None:
         assert story.program_id is not None
-        maintenance = programs.ProgramDraft(protocol=protocol)
-        story.maintenance_id = programs.discharge(story.tx, story.therapist, story.program_id, maintenance, now=now).id
+        patient_id = prescribing.course(story.tx, story.therapist, story.program_id).program.patient_id
+        patients.record_screening(story.tx, story.therapist, patient_id, dict.fromkeys(RED_FLAGS, False), None, now=now)
+        maintenance = prescribing.ProgramDraft(protocol=protocol)
+        following = programs.discharge(story.tx, story.therapist, story.program_id, maintenance, WARNINGS_READ, now=now)
+        assert following is not None
+        story.maintenance_id = following.id
 
     story.then(story.at(last_day, 10), discharge)
     until = story.days if story.days % 2 else last_day + 21
