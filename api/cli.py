@@ -119,7 +119,7 @@ def seed(settings: Settings, _arguments: argparse.Namespace) -> None:
     """Bring the catalogue up to date with the shelf."""
     with _database(settings).writing() as tx:
         changed = load(tx)
-    print(f"Catalogue: {changed} exercises and protocols new or changed.")
+    print(f"Catalogue: {changed} exercises, care items and protocols new or changed.")
 
 
 def build_demo(settings: Settings, arguments: argparse.Namespace) -> int:

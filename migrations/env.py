@@ -20,6 +20,9 @@ def migrate(connection: Connection) -> None:
         connection.execute(sa.text("SET lock_timeout = '10s'"))
         connection.execute(sa.text("SET statement_timeout = '600s'"))
         connection.commit()
+    else:
+        # A table is changed by copying it; while the old one is dropped, nothing may cascade from it.
+        _foreign_keys(connection, "off")
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
@@ -30,6 +33,19 @@ def migrate(connection: Connection) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
+    if connection.dialect.name == "sqlite":
+        orphans = connection.exec_driver_sql("pragma foreign_key_check").all()
+        connection.rollback()
+        _foreign_keys(connection, "on")
+        if orphans:
+            raise RuntimeError(f"The migration left rows without what they refer to: {orphans[:5]}")
+
+
+def _foreign_keys(connection: Connection, state: str) -> None:
+    # Said to the driver: SQLite ignores it inside a transaction, and SQLAlchemy would begin one.
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute(f"pragma foreign_keys = {state}")
 
 
 def render_item(type_: str, obj: object, autogen: AutogenContext) -> str | Literal[False]:

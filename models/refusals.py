@@ -75,6 +75,30 @@ class WrongStatus(Refusal):
     code = "wrong_status"
 
 
+class SafetyBlocked(Refusal):
+    """The safety check found what blocks; `findings` say what, and which of it a typed reason can override."""
+
+    code = "safety_blocked"
+
+
+class NotAcknowledged(Refusal):
+    """The safety check warns, and nobody acknowledged it; `findings` say of what."""
+
+    code = "not_acknowledged"
+
+
+class NoFlarePlan(Refusal):
+    """The therapist has authorised no plan for flare days."""
+
+    code = "no_flare_plan"
+
+
+class NameTaken(Refusal):
+    """A protocol of this name is there already."""
+
+    code = "name_taken"
+
+
 class VersionMismatch(Refusal):
     """Someone else changed it first."""
 

@@ -7,18 +7,25 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
 
-from models.operations import accounts, patients, programs, sessions, sign_ins
+from models.operations import accounts, checking, patients, prescribing, programs, sessions, sign_ins
 from models.operations.callers import Caller, identify
 from models.operations.courses import Course
 from models.operations.ids import new_id
-from models.tables import Account, DoneShare, Patient, Role
+from models.prescription.dosage import Dosage, Side
+from models.safety.red_flags import RED_FLAGS
+from models.safety.rules import RULES
+from models.tables import Account, DoneShare, Patient, Program, Role
 
 NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
 """A Monday."""
 MONDAY = NOON.date()
 DAY = timedelta(days=1)
+LATER = date(2035, 1, 1)
+"""When a review is due, unless the story is about reviews."""
 BORN = date(1970, 5, 14)
 WEEKDAYS = (0, 1, 2, 3, 4)
+ALL_WARNINGS = checking.Answers(acknowledged=frozenset(RULES))
+"""Acknowledges whatever the safety check warns of; what blocks still does."""
 
 
 def a_clinic(tx: Session, *, zone: str = "Europe/London", now: datetime = NOON) -> Caller:
@@ -40,29 +47,53 @@ def a_patient(tx: Session, therapist: Caller, *, now: datetime = NOON, **but: An
     return patients.create_patient(tx, therapist, patients.PatientDraft(**draft), now=now)
 
 
-def a_dosage(**but: Any) -> programs.Dosage:
-    return programs.Dosage(**dict[str, Any]({"sets": 3, "reps": 10, "weekdays": WEEKDAYS} | but))
+def a_dosage(**but: Any) -> Dosage:
+    return Dosage(**dict[str, Any]({"sets": 3, "reps": 10, "weekdays": WEEKDAYS} | but))
 
 
-def a_draft(*dosages: programs.Dosage, starts_on: date = MONDAY, **but: Any) -> programs.ProgramDraft:
+def a_draft(*dosages: Dosage, starts_on: date = MONDAY, **but: Any) -> prescribing.ProgramDraft:
     """One phase without an end, one exercise a dosage."""
     shelf = ("bird-dog", "glute-bridge", "cat-camel", "walk-easy", "side-plank-knees", "dead-bug-arms")
-    items = [programs.ItemDraft(exercise=slug, dosage=d) for slug, d in zip(shelf, dosages or [a_dosage()])]  # noqa: B905
-    phase = programs.PhaseDraft(label="All along", from_day=1, to_day=None, items=items)
-    return programs.ProgramDraft(**dict[str, Any]({"starts_on": starts_on, "phases": [phase]} | but))
+    drafted = zip(shelf, dosages or [a_dosage()])  # noqa: B905
+    items = [prescribing.ItemDraft(exercise=slug, dosage=dosage, side=Side.BOTH) for slug, dosage in drafted]
+    phase = prescribing.PhaseDraft(label="All along", from_day=1, to_day=None, items=items)
+    return prescribing.ProgramDraft(
+        **dict[str, Any]({"starts_on": starts_on, "phases": [phase], "review_due_on": LATER} | but)
+    )
 
 
 def a_program(
     tx: Session,
     therapist: Caller,
     patient: Patient,
-    draft: programs.ProgramDraft | None = None,
+    draft: prescribing.ProgramDraft | None = None,
     *,
     now: datetime = NOON,
 ) -> Course:
     """An active program: five weekdays a week from `MONDAY`, unless said otherwise."""
-    program = programs.create_program(tx, therapist, patient.id, draft or a_draft(), now=now)
-    return programs.activate(tx, therapist, program.id, now=now)
+    program = prescribing.create_program(tx, therapist, patient.id, draft or a_draft(), now=now)
+    return handed_over(tx, therapist, program.id, now=now)
+
+
+def screened(tx: Session, therapist: Caller, patient_id: UUID, *, now: datetime = NOON) -> None:
+    """Every red-flag question answered no."""
+    patients.record_screening(tx, therapist, patient_id, dict.fromkeys(RED_FLAGS, False), None, now=now)
+
+
+def handed_over(tx: Session, therapist: Caller, program_id: UUID, *, now: datetime = NOON) -> Course:
+    """A draft activated, the patient screened and every warning read."""
+    screened(tx, therapist, prescribing.course(tx, therapist, program_id).program.patient_id, now=now)
+    return programs.activate(tx, therapist, program_id, ALL_WARNINGS, now=now)
+
+
+def discharged(
+    tx: Session, therapist: Caller, program_id: UUID, maintenance: prescribing.ProgramDraft, *, now: datetime = NOON
+) -> Program:
+    """A program ended, the patient screened and every warning read; the maintenance program."""
+    screened(tx, therapist, prescribing.course(tx, therapist, program_id).program.patient_id, now=now)
+    following = programs.discharge(tx, therapist, program_id, maintenance, ALL_WARNINGS, now=now)
+    assert following is not None
+    return following
 
 
 def as_patient(tx: Session, therapist: Caller, patient: Patient, *, now: datetime = NOON) -> Caller:

@@ -1,20 +1,30 @@
 """The catalogue: exercises and protocols."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import TypeAdapter
 
 from api.paging import Cursor, Limit, next_cursor, read_cursor
-from api.schemas.exercises import ExerciseOut, ExercisePage, ProtocolOut, ProtocolPage
+from api.schemas.exercises import (
+    CareOut,
+    CarePage,
+    ExerciseOut,
+    ExercisePage,
+    NewProtocolIn,
+    OwnProtocolIn,
+    ProtocolOut,
+    ProtocolPage,
+)
 from api.schemas.words import Code, Line, Slug
-from api.visit import SignedInVisit
-from models.operations import catalogue
+from api.visit import ExpectedVersion, SignedInVisit, StaffVisit, show_version
+from models.operations import catalogue, choosing, protocols
 from models.tables import Category
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 
-_PLACE: TypeAdapter[tuple[Slug]] = TypeAdapter(tuple[Slug])
+_PLACE: TypeAdapter[tuple[int, Slug]] = TypeAdapter(tuple[int, Slug])
 
 
 @router.get("/exercises", summary="Search the catalogue")
@@ -32,6 +42,10 @@ def list_exercises(
     min_level: Annotated[int | None, Query(ge=0, le=4)] = None,
     max_level: Annotated[int | None, Query(ge=0, le=4)] = None,
     q: Annotated[Line | None, Query(description="Words that must all occur in name, summary or muscles.")] = None,
+    safe_for: Annotated[
+        UUID | None,
+        Query(description="A patient: what suits them comes first, and what is not allowed last, with the reasons."),
+    ] = None,
     limit: Limit = 25,
     cursor: Cursor = None,
 ) -> ExercisePage:
@@ -45,12 +59,17 @@ def list_exercises(
         text=q,
     )
     after = read_cursor(cursor, _PLACE)
-    with visit.reading() as (tx, _caller):
-        found = catalogue.exercises(tx, wanted, after=after[0] if after else None, limit=limit + 1)
-    place = (found[limit - 1].exercise.slug,) if len(found) > limit else None
-    return ExercisePage(
-        items=[ExerciseOut.of(one) for one in found[:limit]], next=next_cursor(request, response, place)
-    )
+    with visit.reading() as (tx, caller):
+        if safe_for is not None:
+            suited = choosing.catalogue_for(tx, caller, safe_for, wanted, after=after, limit=limit + 1, now=visit.now)
+            places = [(one.choice.rank, one.found.exercise.slug) for one in suited]
+            items = [ExerciseOut.suited(one) for one in suited]
+        else:
+            found = catalogue.exercises(tx, wanted, after=after[1] if after else None, limit=limit + 1)
+            places = [(0, one.exercise.slug) for one in found]
+            items = [ExerciseOut.of(one) for one in found]
+    place = places[limit - 1] if len(places) > limit else None
+    return ExercisePage(items=items[:limit], next=next_cursor(request, response, place))
 
 
 @router.get("/exercises/{slug}", summary="One exercise")
@@ -59,15 +78,45 @@ def get_exercise(slug: Annotated[Slug, Path(examples=["bird-dog"])], visit: Sign
         return ExerciseOut.of(catalogue.exercise(tx, slug))
 
 
-@router.get("/protocols", summary="Every protocol")
-def list_protocols(visit: SignedInVisit) -> ProtocolPage:
+@router.get("/care", summary="Modalities, self-care and advice that can be listed beside the exercises")
+def list_care(visit: SignedInVisit) -> CarePage:
     with visit.reading() as (tx, _caller):
-        return ProtocolPage(items=[ProtocolOut.of(row) for row in catalogue.protocols(tx)])
+        return CarePage(items=[CareOut.of(row) for row in catalogue.care_items(tx)])
+
+
+@router.get("/protocols", summary="Every protocol, the shelf's and the clinic's own")
+def list_protocols(visit: SignedInVisit) -> ProtocolPage:
+    with visit.reading() as (tx, caller):
+        return ProtocolPage(items=[ProtocolOut.of(one) for one in protocols.templates(tx, caller)])
+
+
+@router.post("/protocols", status_code=201, summary="Save a protocol of the clinic's own")
+def save_protocol(said: NewProtocolIn, visit: StaffVisit, response: Response) -> ProtocolOut:
+    with visit.writing() as (tx, caller):
+        saved = protocols.save_protocol(tx, caller, said.slug, said.as_draft(), now=visit.now)
+        show_version(response, saved.version)
+        return ProtocolOut.of(saved)
 
 
 @router.get("/protocols/{slug}", summary="One protocol")
 def get_protocol(
-    slug: Annotated[Slug, Path(examples=["chronic-lbp-core-stabilisation"])], visit: SignedInVisit
+    slug: Annotated[Slug, Path(examples=["chronic-lbp-core-stabilisation"])], visit: SignedInVisit, response: Response
 ) -> ProtocolOut:
-    with visit.reading() as (tx, _caller):
-        return ProtocolOut.of(catalogue.protocol(tx, slug))
+    with visit.reading() as (tx, caller):
+        found = protocols.template(tx, caller, slug, field="")
+        show_version(response, found.version)
+        return ProtocolOut.of(found)
+
+
+@router.put("/protocols/{slug}", summary="A new version of the clinic's own protocol; programs stay as they are")
+def amend_protocol(
+    slug: Annotated[Slug, Path(examples=["our-back-course"])],
+    said: OwnProtocolIn,
+    version: ExpectedVersion,
+    visit: StaffVisit,
+    response: Response,
+) -> ProtocolOut:
+    with visit.writing() as (tx, caller):
+        amended = protocols.amend_protocol(tx, caller, slug, said.as_draft(), version=version, now=visit.now)
+        show_version(response, amended.version)
+        return ProtocolOut.of(amended)

@@ -8,6 +8,12 @@ from pydantic import TypeAdapter
 
 from api.paging import Cursor, Limit, next_cursor, read_cursor
 from api.schemas.patients import (
+    ConditionIn,
+    ConditionOut,
+    ConditionPage,
+    ExaminationIn,
+    ExaminationOut,
+    ExaminationPage,
     InvitationOut,
     PatientIn,
     PatientOut,
@@ -16,9 +22,10 @@ from api.schemas.patients import (
     ScreeningOut,
     ScreeningPage,
 )
+from api.schemas.programs import CheckInOut, CheckInPage
 from api.schemas.words import Line, Name
 from api.visit import ExpectedVersion, SignedInVisit, StaffVisit, show_version
-from models.operations import patients
+from models.operations import findings, patients, programs
 
 router = APIRouter(prefix="/v1/patients", tags=["patients"])
 
@@ -91,6 +98,71 @@ def record_screening(patient_id: UUID, said: ScreeningIn, visit: StaffVisit) -> 
         recorded = patients.record_screening(tx, caller, patient_id, said.answers, said.note, now=visit.now)
         visit.remember(tx, caller, said, recorded.id)
         return ScreeningOut.of(recorded)
+
+
+@router.get("/{patient_id}/conditions", summary="What a patient has or had, and what follows from it")
+def list_conditions(patient_id: UUID, visit: StaffVisit) -> ConditionPage:
+    with visit.reading() as (tx, caller):
+        found = findings.conditions_of(tx, caller, patient_id)
+        derived = findings.derived_conditions(tx, caller, patient_id, now=visit.now)
+        return ConditionPage(items=[ConditionOut.of(one) for one in found], derived=derived)
+
+
+@router.post(
+    "/{patient_id}/conditions", status_code=201, summary="Record a condition; says which programs it endangers"
+)
+def record_condition(patient_id: UUID, said: ConditionIn, visit: StaffVisit, response: Response) -> ConditionOut:
+    with visit.writing() as (tx, caller):
+        known = visit.made_before(tx, caller, said)
+        if known is not None:
+            recorded = findings.condition(tx, caller, patient_id, known)
+        else:
+            recorded = findings.record_condition(tx, caller, patient_id, said.as_draft(), now=visit.now)
+            visit.remember(tx, caller, said, recorded.id)
+        show_version(response, recorded.version)
+        return ConditionOut.of(recorded, findings.endangered(tx, caller, patient_id, now=visit.now))
+
+
+@router.put("/{patient_id}/conditions/{condition_id}", summary="Replace what is known of a condition, or resolve it")
+def amend_condition(
+    patient_id: UUID,
+    condition_id: UUID,
+    said: ConditionIn,
+    version: ExpectedVersion,
+    visit: StaffVisit,
+    response: Response,
+) -> ConditionOut:
+    with visit.writing() as (tx, caller):
+        amended = findings.amend_condition(
+            tx, caller, patient_id, condition_id, said.as_draft(), version=version, now=visit.now
+        )
+        show_version(response, amended.version)
+        return ConditionOut.of(amended, findings.endangered(tx, caller, patient_id, now=visit.now))
+
+
+@router.get("/{patient_id}/examinations", summary="A patient's examinations, latest first")
+def list_examinations(patient_id: UUID, visit: StaffVisit) -> ExaminationPage:
+    with visit.reading() as (tx, caller):
+        found = findings.examinations_of(tx, caller, patient_id)
+        return ExaminationPage(items=[ExaminationOut.model_validate(one) for one in found])
+
+
+@router.post("/{patient_id}/examinations", status_code=201, summary="Record a baseline or what was measured today")
+def examine_patient(patient_id: UUID, said: ExaminationIn, visit: StaffVisit) -> ExaminationOut:
+    with visit.writing() as (tx, caller):
+        known = visit.made_before(tx, caller, said)
+        if known is not None:
+            return ExaminationOut.model_validate(findings.examination(tx, caller, known))
+        examined = findings.examine(tx, caller, patient_id, said.as_draft(), now=visit.now)
+        visit.remember(tx, caller, said, examined.id)
+        return ExaminationOut.model_validate(examined)
+
+
+@router.get("/{patient_id}/check-ins", summary="Check-ins after discharge, in the order they are due")
+def list_check_ins(patient_id: UUID, visit: SignedInVisit) -> CheckInPage:
+    with visit.reading() as (tx, caller):
+        found = programs.check_ins_of(tx, caller, patient_id)
+        return CheckInPage(items=[CheckInOut.model_validate(one) for one in found])
 
 
 @router.post(

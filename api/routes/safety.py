@@ -1,9 +1,23 @@
-"""What must be asked and heard: the red-flag questions."""
+"""What must be asked and heard: red-flag questions, conditions, and the safety rules."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from api.schemas.safety import RedFlagOut, RedFlagPage
-from api.visit import SignedInVisit
+from fastapi import APIRouter, Path, Response
+
+from api.schemas.safety import (
+    ConditionWordOut,
+    ConditionWordPage,
+    DetailOut,
+    RedFlagOut,
+    RedFlagPage,
+    RuleIn,
+    RuleOut,
+    RulePage,
+)
+from api.schemas.words import Code
+from api.visit import AdminsVisit, ExpectedVersion, SignedInVisit, StaffVisit, show_version
+from models.operations import rule_settings
+from models.safety.conditions import VOCABULARY
 from models.safety.red_flags import CHIPS, RED_FLAGS
 
 router = APIRouter(prefix="/v1", tags=["safety"])
@@ -16,3 +30,49 @@ def list_red_flags(visit: SignedInVisit) -> RedFlagPage:
             items=[RedFlagOut.of(flag) for flag in RED_FLAGS.values()],
             other_chips=[chip for chip in CHIPS if chip not in RED_FLAGS],
         )
+
+
+@router.get("/conditions", summary="The conditions vocabulary, with what only each of them tells")
+def list_condition_words(visit: SignedInVisit) -> ConditionWordPage:
+    with visit.reading():
+        return ConditionWordPage(
+            items=[
+                ConditionWordOut(
+                    code=word.code,
+                    name=word.name,
+                    details=[
+                        DetailOut(name=name, kind=detail.kind, words=list(detail.words))
+                        for name, detail in word.details.items()
+                    ],
+                )
+                for word in VOCABULARY.values()
+            ]
+        )
+
+
+@router.get("/rules", summary="Every safety rule, with the clinic's severities")
+def list_rules(visit: StaffVisit) -> RulePage:
+    with visit.reading() as (tx, caller):
+        return RulePage(items=[RuleOut.of(one) for one in rule_settings.rules(tx, caller)])
+
+
+@router.get("/rules/{rule_id}", summary="One safety rule")
+def get_rule(rule_id: Annotated[Code, Path(examples=["R-14"])], visit: StaffVisit, response: Response) -> RuleOut:
+    with visit.reading() as (tx, caller):
+        setting = rule_settings.rule_setting(tx, caller, rule_id)
+        show_version(response, setting.version)
+        return RuleOut.of(setting)
+
+
+@router.put("/rules/{rule_id}", summary="Switch how grave this clinic takes a rule; some are fixed")
+def switch_rule(
+    rule_id: Annotated[Code, Path(examples=["R-14"])],
+    said: RuleIn,
+    version: ExpectedVersion,
+    visit: AdminsVisit,
+    response: Response,
+) -> RuleOut:
+    with visit.writing() as (tx, caller):
+        setting = rule_settings.switch_rule(tx, caller, rule_id, said.severity, version=version, now=visit.now)
+        show_version(response, setting.version)
+        return RuleOut.of(setting)

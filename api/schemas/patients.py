@@ -1,14 +1,36 @@
 """Patients, screenings and invitations."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from api.schemas.words import Answer, Code, Day, Email, Flagged, Language, Name, Note, Phone, Said, Zone, whole
+from api.schemas.safety import FindingOut
+from api.schemas.words import (
+    Answer,
+    Code,
+    Day,
+    Email,
+    Flagged,
+    Language,
+    Line,
+    Name,
+    Note,
+    Phone,
+    Said,
+    Score,
+    Zone,
+    number,
+    whole,
+)
+from models.operations.checking import told
+from models.operations.findings import ConditionDraft, ExaminationDraft
 from models.operations.patients import PatientDraft, advice_for
-from models.tables import Screening
+from models.prescription.dosage import Side
+from models.safety.rules import Finding
+from models.tables import Condition, ConditionStatus, Screening
 
 
 def _short(preferences: dict[str, str]) -> dict[str, str]:
@@ -105,6 +127,121 @@ class ScreeningPage(Answer):
     """A patient's screenings, latest first."""
 
     items: list[ScreeningOut]
+
+
+def _small(values: dict[str, Any]) -> dict[str, Any]:
+    if len(values) > 20 or any(isinstance(value, str) and len(value) > 200 for value in values.values()):
+        raise ValueError("at most 20 entries, each of at most 200 characters")
+    return values
+
+
+class ConditionIn(Said):
+    """One condition, as the safety rules need to know it. The vocabulary: `GET /v1/conditions`."""
+
+    code: Code = Field(examples=["osteoporosis"])
+    status: ConditionStatus = Field(examples=["confirmed"])
+    onset_on: Day | None = None
+    side: Side | None = None
+    joints: Annotated[list[Code], Field(max_length=20)] = Field(default=[], description="Of a flare: which.")
+    details: Annotated[
+        dict[Code, Flagged | Annotated[float, number(0, 10_000)] | Line | list[Code]], AfterValidator(_small)
+    ] = Field(
+        default={},
+        description="What only this condition tells: neck_status, dose_mg_per_day, cleared_by and cleared_on …",
+        examples=[{}],
+    )
+    source: Line | None = Field(default=None, description="Who says so.", examples=["Letter of the rheumatologist"])
+    review_on: Day | None = None
+
+    def as_draft(self) -> ConditionDraft:
+        return ConditionDraft(**self.model_dump())
+
+
+class ConditionOut(Answer):
+    """A recorded condition."""
+
+    id: UUID
+    code: str
+    status: ConditionStatus
+    onset_on: date | None
+    side: str | None
+    joints: list[str]
+    details: dict[str, Any]
+    source: str | None
+    review_on: date | None
+    version: int
+    created_at: AwareDatetime
+    endangers: list["EndangeredOut"] = Field(
+        default=[], description="After a change: running programs that would now be blocked. Look at them today."
+    )
+
+    @classmethod
+    def of(cls, row: Condition, endangered: Sequence[tuple[UUID, Sequence[Finding]]] = ()) -> "ConditionOut":
+        programs = [
+            EndangeredOut(program_id=program, findings=[FindingOut.model_validate(told(one)) for one in findings])
+            for program, findings in endangered
+        ]
+        return cls.model_validate(row).model_copy(update={"endangers": programs})
+
+
+class EndangeredOut(Answer):
+    """A running program that what is known now would block."""
+
+    program_id: UUID
+    findings: list[FindingOut]
+
+
+class ConditionPage(Answer):
+    """What a patient has or had."""
+
+    items: list[ConditionOut]
+    derived: list[str] = Field(description="What follows from it today, for instance long-term steroids.")
+
+
+class ExaminationIn(Said):
+    """What was measured and asked in the clinic; leave out what was not."""
+
+    pain: Score | None = Field(default=None, description="Average of the last week, 0-10.", examples=[5])
+    function: Annotated[float, number(0, 10)] | None = Field(
+        default=None, description="Mean of the patient's own activities, 0-10, 10 as before.", examples=[4.5]
+    )
+    confidence: Score | None = Field(default=None, description="To do the exercises alone.")
+    importance: Score | None = None
+    systolic: Annotated[int, whole(50, 300)] | None = Field(default=None, description="mmHg.")
+    diastolic: Annotated[int, whole(20, 200)] | None = None
+    resting_pulse: Annotated[int, whole(20, 250)] | None = Field(default=None, description="Beats a minute.")
+    low_pressure_symptoms: Flagged | None = None
+    tests: Annotated[dict[Code, Annotated[float, number(0, 10_000)] | Line], AfterValidator(_small)] = Field(
+        default={}, description="Physical tests and their results.", examples=[{"sit_to_stand_30s": 11}]
+    )
+    note: Note | None = None
+
+    def as_draft(self) -> ExaminationDraft:
+        return ExaminationDraft(**self.model_dump())
+
+
+class ExaminationOut(Answer):
+    """A recorded examination."""
+
+    id: UUID
+    examined_by: UUID
+    examined_at: AwareDatetime
+    pain: int | None
+    function: float | None
+    confidence: int | None
+    importance: int | None
+    systolic: int | None
+    diastolic: int | None
+    resting_pulse: int | None
+    low_pressure_symptoms: bool | None
+    tests: dict[str, Any]
+    note: str | None
+
+
+class ExaminationPage(Answer):
+    """A patient's examinations, latest first."""
+
+    items: list[ExaminationOut]
 
 
 class InvitationOut(Answer):

@@ -1,23 +1,41 @@
 """Programs, their phases, items and dosages."""
 
-from datetime import date
-from typing import Annotated
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from api.schemas.words import Answer, Code, Line, Note, ProgramDay, Said, Slug, number, whole
+from api.schemas.safety import AnswersIn, DecisionOut, FindingOut
+from api.schemas.words import Answer, Code, Flagged, Line, Note, ProgramDay, Said, Slug, number, whole
 from models.adherence.flags import Reason
-from models.operations.courses import Course
-from models.operations.programs import Dosage, ItemDraft, PhaseDraft, ProgramDraft
-from models.tables import Item, PauseReason, ProgramStatus, ProgramType, Side, TeachBack
+from models.operations.courses import Course, dosage_of, last_day, slug_of
+from models.operations.prescribing import Adaptation, Flare, ItemDraft, PhaseDraft, ProgramDraft, RevisionDraft
+from models.operations.programs import Listed
+from models.operations.protocols import CHECK_IN_MONTHS
+from models.prescription.changes import changes
+from models.prescription.dosage import Dosage, Side, dosage_from, text
+from models.safety.conditions import JOINTS
+from models.tables import (
+    Deed,
+    Item,
+    Pause,
+    PauseReason,
+    Phase,
+    PhaseKind,
+    ProgramStatus,
+    ProgramType,
+    Revision,
+    TeachBack,
+)
 
+Joint = Literal[JOINTS]  # type: ignore[valid-type]
 _FREQUENCIES = ("days_per_week", "weekdays", "every_n_days", "as_needed_max_per_day")
-_AMOUNTS = ("reps", "hold_seconds", "duration_minutes", "distance_m")
 
 
 class DosageIn(Said):
-    """How much and how often. Exactly one frequency; an amount: repetitions, hold, minutes or metres."""
+    """How much and how often. Exactly one frequency; an amount that is missing the safety check asks for (R-30)."""
 
     sets: Annotated[int, whole(1, 6)] | None = Field(default=None, examples=[3])
     reps: Annotated[int, whole(1, 30)] | None = Field(default=None, examples=[10])
@@ -43,17 +61,15 @@ class DosageIn(Said):
     )
 
     @model_validator(mode="after")
-    def _complete(self) -> "DosageIn":
+    def _one_frequency(self) -> "DosageIn":
         if sum(getattr(self, name) is not None for name in _FREQUENCIES) != 1:
             raise ValueError(f"say exactly one frequency: {', '.join(_FREQUENCIES)}")
-        if all(getattr(self, name) is None for name in _AMOUNTS):
-            raise ValueError(f"say an amount: {', '.join(_AMOUNTS)}")
         if self.weekdays is not None and len(set(self.weekdays)) != len(self.weekdays):
             raise ValueError("weekdays repeat")
         return self
 
     def as_dosage(self) -> Dosage:
-        return Dosage(**self.model_dump())
+        return dosage_from(self.model_dump())
 
 
 class DosageOut(Answer):
@@ -78,15 +94,32 @@ class DosageOut(Answer):
 
 
 class ItemIn(Said):
-    """One exercise with its dosage."""
+    """One exercise, or one care item (heat, breaks, advice), with its dosage."""
 
-    exercise: Slug = Field(examples=["bird-dog"])
-    dosage: DosageIn
-    side: Side | None = Field(default=None, description="For one-sided exercises; both if left out.")
-    goal: Line | None = None
+    exercise: Slug | None = Field(default=None, examples=["bird-dog"])
+    care: Slug | None = Field(default=None, description="Instead of an exercise: something to tick, never exercise.")
+    dosage: DosageIn = Field(examples=[{"sets": 3, "reps": 10, "days_per_week": 3}])
+    side: Side | None = Field(default=None, description="Required, by the safety check, where it is one-sided.")
+    goal: Line | None = Field(default=None, description="Why: shown to the patient.", examples=["core_strength"])
+    line_id: UUID | None = Field(
+        default=None, description="In a revision: the line it continues; left out, the same thing in the same phase."
+    )
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> "ItemIn":
+        if (self.exercise is None) == (self.care is None):
+            raise ValueError("say either an exercise or a care item")
+        return self
 
     def as_draft(self) -> ItemDraft:
-        return ItemDraft(exercise=self.exercise, dosage=self.dosage.as_dosage(), side=self.side, goal=self.goal)
+        return ItemDraft(
+            exercise=self.exercise,
+            care=self.care,
+            dosage=self.dosage.as_dosage(),
+            side=self.side,
+            goal=self.goal,
+            line_id=self.line_id,
+        )
 
 
 class PhaseIn(Said):
@@ -108,8 +141,47 @@ class PhaseIn(Said):
         )
 
 
+class AdaptationIn(Said):
+    """One change to a protocol on the way: what is said replaces what the protocol says."""
+
+    exercise: Slug = Field(description="The protocol's exercise.", examples=["modified-curl-up"])
+    phase: Line | None = Field(default=None, description="Label of one phase; left out: wherever it stands.")
+    remove: Flagged = False
+    instead: Slug | None = Field(default=None, description="The exercise that takes its place.")
+    dosage: DosageIn | None = None
+    side: Side | None = None
+    goal: Line | None = None
+
+    def as_draft(self) -> Adaptation:
+        return Adaptation(
+            exercise=self.exercise,
+            phase=self.phase,
+            remove=self.remove,
+            instead=self.instead,
+            dosage=self.dosage.as_dosage() if self.dosage else None,
+            side=self.side,
+            goal=self.goal,
+        )
+
+
+class FlareIn(Said):
+    """The plan for flare days, authorised in advance: items of your own, or a protocol's first phase."""
+
+    items: Annotated[list[ItemIn], Field(max_length=20)] = Field(default=[])
+    protocol: Slug | None = Field(default=None, examples=["ra-flare-day"])
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "FlareIn":
+        if (self.protocol is None) == (not self.items):
+            raise ValueError("say either a protocol or items")
+        return self
+
+    def as_draft(self) -> Flare:
+        return Flare(items=[item.as_draft() for item in self.items], protocol=self.protocol)
+
+
 class ProgramIn(Said):
-    """A prescription: a protocol as it stands, or phases of your own."""
+    """A prescription: a protocol, adapted or as it stands, or phases of your own."""
 
     type: ProgramType = ProgramType.PRESCRIBED
     title: Line | None = None
@@ -117,13 +189,23 @@ class ProgramIn(Said):
     goal: Line | None = Field(default=None, examples=["Walk to work without pain"])
     note: Note | None = None
     protocol: Slug | None = Field(default=None, examples=["chronic-lbp-core-stabilisation"])
-    phases: Annotated[list[PhaseIn], Field(max_length=12)] = Field(default=[])
-    previous_program_id: UUID | None = None
+    adapt: Annotated[list[AdaptationIn], Field(max_length=60)] = Field(
+        default=[], description="Changes to the protocol's items."
+    )
+    phases: Annotated[list[PhaseIn], Field(max_length=12)] = Field(
+        default=[], description="Beside a protocol: items to add to its phases of the same label."
+    )
+    flare: FlareIn | None = None
+    review_due_on: ProgramDay | None = Field(
+        default=None, description="When it is looked at again: in four weeks if left out; maintenance has check-ins."
+    )
+    previous_program_id: UUID | None = Field(
+        default=None, description="The episode before; the patient's last program if left out."
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> "ProgramIn":
-        if (self.protocol is None) == (not self.phases):
-            raise ValueError("say either a protocol or phases")
+        _check_source(self.protocol, self.phases, self.adapt)
         return self
 
     def as_draft(self) -> ProgramDraft:
@@ -134,8 +216,49 @@ class ProgramIn(Said):
             goal=self.goal,
             note=self.note,
             protocol=self.protocol,
+            adapt=[change.as_draft() for change in self.adapt],
             phases=[phase.as_draft() for phase in self.phases],
+            flare=self.flare.as_draft() if self.flare else None,
+            review_due_on=self.review_due_on,
             previous_program_id=self.previous_program_id,
+        )
+
+
+def _check_source(protocol: str | None, phases: list["PhaseIn"], adapt: list[AdaptationIn]) -> None:
+    if protocol is None and not phases:
+        raise ValueError("say either a protocol or phases")
+    if protocol is None and adapt:
+        raise ValueError("only a protocol is adapted")
+
+
+class ProposalIn(Said):
+    """A whole prescription as it is proposed: what a check can be asked about before it is written."""
+
+    phases: Annotated[list[PhaseIn], Field(min_length=1, max_length=12)]
+    flare: FlareIn | None = None
+
+    def as_draft(self) -> RevisionDraft:
+        return RevisionDraft(
+            phases=[phase.as_draft() for phase in self.phases], flare=self.flare.as_draft() if self.flare else None
+        )
+
+
+class RevisionIn(AnswersIn):
+    """The whole prescription as it shall be from a day on, with the answers to the safety check."""
+
+    phases: Annotated[list[PhaseIn], Field(min_length=1, max_length=12)]
+    flare: FlareIn | None = Field(default=None, description="Left out: no plan for flare days any more.")
+    effective_on: ProgramDay | None = Field(
+        default=None, description="Today, where the patient lives, if left out; never a past day."
+    )
+    note: Note | None = Field(default=None, examples=["Easier side plank while the shoulder settles"])
+
+    def as_draft(self) -> RevisionDraft:
+        return RevisionDraft(
+            phases=[phase.as_draft() for phase in self.phases],
+            flare=self.flare.as_draft() if self.flare else None,
+            effective_on=self.effective_on,
+            note=self.note,
         )
 
 
@@ -143,13 +266,16 @@ class ItemOut(Answer):
     """One line of a prescription."""
 
     line_id: UUID = Field(description="Stays the same from revision to revision; entries name it.")
-    exercise: str
+    exercise: str | None
+    care: str | None = Field(description="Instead of an exercise: something to tick that is never active exercise.")
     name: str
     side: Side | None
     goal: str | None
-    taught_on: date | None
-    teach_back: TeachBack | None
+    text: str = Field(
+        description="The dosage as people read it.", examples=["3 × 10, hold 5 s, each side; twice a day, Mon Wed Fri"]
+    )
     dosage: DosageOut
+    advice: list[str] = Field(default=[], description="What this patient minds with this item.")
 
 
 class PhaseOut(Answer):
@@ -160,14 +286,62 @@ class PhaseOut(Answer):
     to_day: int | None
     items: list[ItemOut]
 
+    @classmethod
+    def of(cls, phase: Phase, items: list[Item], course: Course, advice: Mapping[UUID, list[str]]) -> "PhaseOut":
+        return cls(
+            label=phase.label,
+            from_day=phase.from_day,
+            to_day=phase.to_day,
+            items=[_item(item, course.names[slug_of(item)], advice) for item in items],
+        )
+
 
 class RevisionOut(Answer):
     """One immutable version of the prescription."""
 
     number: int
     effective_on: date
+    author_id: UUID
+    created_at: AwareDatetime
     note: str | None
+    changes: list[str] = Field(
+        description="What it changed, as the patient is told.", examples=[["Bird dog: 2 → 3 sets", "Cat-camel removed"]]
+    )
     phases: list[PhaseOut]
+    flare: PhaseOut | None = Field(description="The plan for flare days, if one is authorised.")
+
+    @classmethod
+    def of(cls, course: Course, revision: Revision, advice: Mapping[UUID, list[str]]) -> "RevisionOut":
+        phases = [
+            (phase.kind, PhaseOut.of(phase, items, course, advice))
+            for phase, items in course.phases_of(revision.number)
+        ]
+        before = max((number for number in course.revisions if number < revision.number), default=None)
+        return cls(
+            number=revision.number,
+            effective_on=revision.effective_on,
+            author_id=revision.author_id,
+            created_at=revision.created_at,
+            note=revision.note,
+            changes=changes(course.prescribed(before), course.prescribed(revision.number)) if before else [],
+            phases=[phase for kind, phase in phases if kind is PhaseKind.COURSE],
+            flare=next((phase for kind, phase in phases if kind is PhaseKind.FLARE), None),
+        )
+
+
+class RevisionPage(Answer):
+    """Every revision of a program, latest first."""
+
+    items: list[RevisionOut]
+
+
+class UpcomingOut(Answer):
+    """A revision that is written and not yet in force."""
+
+    number: int
+    effective_on: date
+    note: str | None
+    changes: list[str]
 
 
 class PauseOut(Answer):
@@ -175,8 +349,31 @@ class PauseOut(Answer):
 
     id: UUID
     from_on: date
-    to_on: date
+    to_on: date = Field(description="The last day it holds, or held if it was ended early.")
     reason: PauseReason
+    lifted_on: date | None = Field(description="The first day it no longer holds, where it was ended early.")
+    created_at: AwareDatetime
+
+    @classmethod
+    def of(cls, pause: Pause) -> "PauseOut":
+        return cls(
+            id=pause.id,
+            from_on=pause.from_on,
+            to_on=max(last_day(pause), pause.from_on),
+            reason=pause.reason,
+            lifted_on=pause.lifted_on,
+            created_at=pause.created_at,
+        )
+
+
+class FlareDaysOut(Answer):
+    """Days, both included, on which the plan for flare days stands in for the course."""
+
+    id: UUID
+    from_on: date
+    to_on: date
+    joints: list[str]
+    note: str | None
     created_at: AwareDatetime
 
 
@@ -188,14 +385,20 @@ class ProgramBrief(Answer):
     type: ProgramType
     status: ProgramStatus
     title: str
-    protocol: str | None = Field(validation_alias="protocol_slug")
+    protocol: str | None
+    protocol_version: int | None
     goal: str | None
     starts_on: date
     review_due_on: date | None
     ended_on: date | None
     end_reason: str | None
+    end_note: str | None
     previous_program_id: UUID | None
     version: int
+
+    @classmethod
+    def listed(cls, listed: Listed) -> "ProgramBrief":
+        return ProgramBrief.model_validate(_brief(listed))
 
 
 class ProgramPage(Answer):
@@ -208,37 +411,51 @@ class ProgramOut(ProgramBrief):
     """A program with the prescription in force."""
 
     revision: RevisionOut
+    upcoming: list[UpcomingOut] = Field(description="Revisions that take effect later.")
     pauses: list[PauseOut]
+    flares: list[FlareDaysOut]
 
     @classmethod
-    def of(cls, course: Course) -> "ProgramOut":
-        number = max(course.revisions)
-        revision = course.revisions[number]
-        phases = [
-            PhaseOut(
-                label=phase.label,
-                from_day=phase.from_day,
-                to_day=phase.to_day,
-                items=[
-                    _item(item, course.names[item.exercise_slug])
-                    for item in course.items
-                    if (item.revision_number, item.phase_number) == key
-                ],
-            )
-            for key, phase in course.phases.items()
-            if key[0] == number
+    def of(
+        cls,
+        course: Course,
+        now: datetime,
+        *,
+        as_of: datetime | None = None,
+        advice: Mapping[UUID, list[str]] | None = None,
+    ) -> "ProgramOut":
+        moment = min(as_of or now, now)
+        today = course.local_today(moment)
+        revision = course.revision_on(today, moment)
+        later = [
+            one
+            for one in course.revisions.values()
+            if one.number > revision.number and one.created_at <= moment and one.effective_on > today
         ]
-        brief = ProgramBrief.model_validate(course.program).model_dump()
+        listed = Listed(program=course.program, status=course.status(moment))
         return cls.model_validate(
             {
-                **brief,
-                "protocol_slug": brief["protocol"],
-                "revision": RevisionOut(
-                    number=number, effective_on=revision.effective_on, note=revision.note, phases=phases
-                ),
-                "pauses": [PauseOut.model_validate(pause) for pause in course.pauses],
+                **_brief(listed),
+                "revision": RevisionOut.of(course, revision, advice or {}),
+                "upcoming": [
+                    UpcomingOut(
+                        number=one.number,
+                        effective_on=one.effective_on,
+                        note=one.note,
+                        changes=changes(course.prescribed(revision.number), course.prescribed(one.number)),
+                    )
+                    for one in later
+                ],
+                "pauses": [PauseOut.of(pause) for pause in course.pauses if pause.created_at <= moment],
+                "flares": [FlareDaysOut.model_validate(one) for one in course.flares if one.created_at <= moment],
             }
         )
+
+
+def _brief(listed: Listed) -> dict[str, Any]:
+    program = listed.program
+    plain = {name: getattr(program, name) for name in ProgramBrief.model_fields if name not in {"status", "protocol"}}
+    return plain | {"status": listed.status, "protocol": program.protocol_slug or program.own_protocol_slug}
 
 
 class PauseIn(Said):
@@ -249,47 +466,156 @@ class PauseIn(Said):
     reason: PauseReason
 
 
-class DischargeIn(Said):
-    """How care goes on after the program: there is no discharge without a maintenance program."""
+class FlareDaysIn(Said):
+    """The patient switches to the plan for flare days."""
 
-    maintenance: "MaintenanceIn"
+    from_on: ProgramDay | None = Field(default=None, description="Today, where the patient lives, if left out.")
+    to_on: ProgramDay | None = Field(default=None, description="The last day; only that one day if left out.")
+    joints: Annotated[list[Joint], Field(max_length=10)] = Field(default=[], examples=[["knee"]])
+    note: Note | None = None
+
+
+class ReviewIn(Said):
+    """A therapist looked at the program and decided how it goes on."""
+
+    note: Note | None = Field(default=None, examples=["Pain down by 3; progress to Endurance."])
+    next_review_on: ProgramDay | None = Field(default=None, description="In four weeks, if left out.")
+
+
+class ReviewOut(Answer):
+    """A recorded review."""
+
+    id: UUID
+    reviewed_by: UUID
+    reviewed_at: AwareDatetime
+    note: str | None
+    next_review_on: date | None
+
+
+class ReviewPage(Answer):
+    """A program's reviews, latest first."""
+
+    items: list[ReviewOut]
+
+
+class TaughtIn(Said):
+    """One exercise that was taught."""
+
+    line_id: UUID
+    teach_back: TeachBack = Field(description="Whether the patient showed it back.", examples=["shown"])
+
+
+class TeachingIn(Said):
+    """Exercises taught in person."""
+
+    lines: Annotated[list[TaughtIn], Field(min_length=1, max_length=60)]
+    taught_on: ProgramDay | None = Field(default=None, description="Today, if left out.")
+
+
+class TaughtOut(Answer):
+    """One exercise that was taught."""
+
+    line_id: UUID
+    taught_on: date
+    teach_back: TeachBack
+    taught_by: UUID
+    created_at: AwareDatetime
+
+
+class TeachingPage(Answer):
+    """What was taught of a program, latest first."""
+
+    items: list[TaughtOut]
+
+
+class DischargeIn(AnswersIn):
+    """How care goes on after the program. Without maintenance, or without a check-in, R-24 blocks."""
+
+    maintenance: "MaintenanceIn | None" = None
+    check_in_months: Annotated[list[Annotated[int, whole(1, 60)]], Field(max_length=20)] = Field(
+        default=list(CHECK_IN_MONTHS), description="Months after discharge."
+    )
 
 
 class MaintenanceIn(Said):
-    """The maintenance program: a protocol's maintenance list, or phases of your own."""
+    """The maintenance program: a protocol's maintenance list, adapted or as it stands, or phases of your own."""
 
     protocol: Slug | None = Field(default=None, examples=["chronic-lbp-core-stabilisation"])
+    adapt: Annotated[list[AdaptationIn], Field(max_length=60)] = Field(default=[])
     phases: Annotated[list[PhaseIn], Field(max_length=12)] = Field(default=[])
     title: Line | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> "MaintenanceIn":
-        if (self.protocol is None) == (not self.phases):
-            raise ValueError("say either a protocol or phases")
+        _check_source(self.protocol, self.phases, self.adapt)
         return self
 
     def as_draft(self) -> ProgramDraft:
         return ProgramDraft(
             title=self.title,
             protocol=self.protocol,
+            adapt=[change.as_draft() for change in self.adapt],
             phases=[phase.as_draft() for phase in self.phases],
         )
+
+
+class DischargeOut(Answer):
+    """A discharge: the program that ended, and what follows it."""
+
+    ended: ProgramBrief
+    maintenance: ProgramOut | None
+
+
+class CheckInOut(Answer):
+    """A question after discharge."""
+
+    id: UUID
+    program_id: UUID = Field(description="The program that was discharged.")
+    month: int
+    due_on: date
+
+
+class CheckInPage(Answer):
+    """A patient's check-ins, in the order they are due."""
+
+    items: list[CheckInOut]
 
 
 class StopIn(Said):
     """The patient stops, and says why."""
 
     reason: Reason = Field(examples=["feel_better"])
+    note: Note | None = None
 
 
-def _item(item: Item, name: str) -> ItemOut:
+class SafetyCheckOut(Answer):
+    """What was let through: the findings as they were shown, and what was answered."""
+
+    id: UUID
+    revision_number: int
+    deed: Deed
+    checked_by: UUID
+    checked_at: AwareDatetime
+    findings: list[FindingOut]
+    decisions: dict[str, DecisionOut] = Field(description="Finding → who overrode it with which reason, or read it.")
+
+
+class SafetyCheckPage(Answer):
+    """The record of a program's safety checks, earliest first."""
+
+    items: list[SafetyCheckOut]
+
+
+def _item(item: Item, name: str, advice: Mapping[UUID, list[str]]) -> ItemOut:
+    dosage = dosage_of(item)
     return ItemOut(
         line_id=item.line_id,
         exercise=item.exercise_slug,
+        care=item.care_slug,
         name=name,
         side=item.side,
         goal=item.goal,
-        taught_on=item.taught_on,
-        teach_back=item.teach_back,
+        text=text(dosage, item.side),
         dosage=DosageOut.model_validate(item),
+        advice=advice.get(item.line_id, []),
     )

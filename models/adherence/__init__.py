@@ -4,7 +4,7 @@ Give `assess` a plan, the days done and a moment; it says how things stand and w
 """
 
 from models.adherence.assessment import RULE_VERSION, Assessment, Change, Standing, assess, standing_at
-from models.adherence.plan import Line, Pause, Phase, Plan, Revision
+from models.adherence.plan import Flare, Line, Pause, Phase, Plan, Revision
 from models.adherence.silence import Done, SilenceRule
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Assessment",
     "Change",
     "Done",
+    "Flare",
     "Line",
     "Pause",
     "Phase",

@@ -44,6 +44,7 @@ class FlagKind(StrEnum):
     SILENCE = "silence"
     BARRIER = "barrier"
     WITHDRAWN = "withdrawn"
+    REVIEW_DUE = "review_due"
 
 
 class Reason(StrEnum):
@@ -77,7 +78,10 @@ HIDDEN_BY_PAUSES = (FlagKind.SILENCE, FlagKind.NOT_STARTED)
 """Kinds that are on nobody's list while the program is paused; they come back when the pause ends."""
 
 SELF_CLOSING = frozenset(
-    {FlagKind.SILENCE, FlagKind.NOT_STARTED, FlagKind.PAIN_HIGH, FlagKind.BARRIER, FlagKind.WITHDRAWN}
+    {
+        *(FlagKind.SILENCE, FlagKind.NOT_STARTED, FlagKind.PAIN_HIGH),
+        *(FlagKind.BARRIER, FlagKind.WITHDRAWN, FlagKind.REVIEW_DUE),
+    }
 )
 """Kinds judged anew at every write; the others stay open until a therapist closes them."""
 
@@ -211,6 +215,17 @@ def withdrawn(reason: str, on: date, told_at: datetime) -> Finding:
         opens_at=told_at,
         episode=on.isoformat(),
         evidence={"reason": reason, "day": on.isoformat()},
+    )
+
+
+def review_due(due_on: date, opens_at: datetime) -> Finding:
+    """The four-week review is due: `opens_at` is the local midnight that ends `due_on` (clinical content R-26)."""
+    return Finding(
+        kind=FlagKind.REVIEW_DUE,
+        severity=Severity.MEDIUM,
+        opens_at=opens_at,
+        episode=due_on.isoformat(),
+        evidence={"due_on": due_on.isoformat()},
     )
 
 

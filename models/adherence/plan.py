@@ -39,11 +39,13 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One immutable version of the prescription, in force from `effective_on` until the next."""
+    """One immutable version of the prescription, in force from `effective_on` until a later one is."""
 
     number: int
     effective_on: date
     phases: tuple[Phase, ...]
+    flare: Phase | None = None
+    """What a flare day is judged against; its days are those the patient declares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,14 @@ class Pause:
     """None: until it is lifted."""
 
 
+@dataclass(frozen=True, slots=True)
+class Flare:
+    """Local days, both included, on which the flare plan stands in for the course."""
+
+    from_on: date
+    to_on: date
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A whole program: everything expectation depends on."""
@@ -64,6 +74,7 @@ class Plan:
     """The patient's present zone; it places local midnights, never local dates."""
     revisions: tuple[Revision, ...]
     pauses: tuple[Pause, ...] = ()
+    flares: tuple[Flare, ...] = ()
     ends_on: date | None = None
     """The last day of a program that is over."""
     ended_at: datetime | None = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from models.adherence.plan import Line, Pause, Phase, Plan
+from models.adherence.plan import Flare, Line, Pause, Phase, Plan, Revision
 
 UNIT = 420
 """A full day's weight: the least common multiple of 1..7, which every share of a week divides."""
@@ -120,18 +120,41 @@ class Schedule:
 
 
 def _stretches(plan: Plan, last: int) -> Iterable[Stretch]:
-    # Of two revisions that take effect on the same day the later number counts, the other never reigns.
-    revisions = sorted(plan.revisions, key=lambda revision: (revision.effective_on, revision.number))
-    start = plan.starts_on.toordinal()
-    for revision, after in zip(revisions, [*revisions[1:], None], strict=True):
-        reign_first = max(start, revision.effective_on.toordinal())
-        reign_last = last if after is None else min(last, after.effective_on.toordinal() - 1)
-        for phase in sorted(revision.phases, key=lambda phase: phase.from_day):
-            phase_start = start + phase.from_day - 1
-            first = max(reign_first, phase_start)
-            end = reign_last if phase.to_day is None else min(reign_last, start + phase.to_day - 1)
-            if first <= end:
-                yield _stretch(phase, first, end, phase_start)
+    # A later revision replaces all earlier ones from its first day on, also one that was yet to begin.
+    start, found = plan.starts_on.toordinal(), list[Stretch]()
+    for revision in sorted(plan.revisions, key=lambda revision: -revision.number):
+        first = max(start, revision.effective_on.toordinal())
+        if first <= last:
+            found += _reign(revision, start, first, last, plan.flares)
+        last = min(last, revision.effective_on.toordinal() - 1)
+    return sorted(found, key=lambda stretch: stretch.first)
+
+
+def _reign(revision: Revision, start: int, first: int, last: int, flares: Iterable[Flare]) -> Iterable[Stretch]:
+    """The stretches of one revision between two days: its phases, and its flare plan on the days of a flare."""
+    spans = _merged(flares) if revision.flare else []
+    for flare_first, flare_last in spans:
+        if revision.flare and max(first, flare_first) <= min(last, flare_last):
+            yield _stretch(revision.flare, max(first, flare_first), min(last, flare_last), start)
+    ordinary = _without(first, last, spans)
+    for phase in revision.phases:
+        phase_start = start + phase.from_day - 1
+        phase_end = last if phase.to_day is None else start + phase.to_day - 1
+        for one, other in ordinary:
+            if max(one, phase_start) <= min(other, phase_end):
+                yield _stretch(phase, max(one, phase_start), min(other, phase_end), phase_start)
+
+
+def _without(first: int, last: int, spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What is left of the days from `first` to `last` between merged spans."""
+    left = []
+    for one, other in spans:
+        if first < one:
+            left.append((first, min(last, one - 1)))
+        first = max(first, other + 1)
+    if first <= last:
+        left.append((first, last))
+    return [(one, other) for one, other in left if one <= other]
 
 
 def _stretch(phase: Phase, first: int, last: int, phase_start: int) -> Stretch:
@@ -151,7 +174,7 @@ def _stretch(phase: Phase, first: int, last: int, phase_start: int) -> Stretch:
     return replace(stretch, by_weekday=tuple(stretch.weight(day) for day in range(_A_MONDAY, _A_MONDAY + WEEK)))
 
 
-def _merged(pauses: Iterable[Pause]) -> list[tuple[int, int]]:
+def _merged(pauses: Iterable[Pause | Flare]) -> list[tuple[int, int]]:
     spans = sorted(
         (pause.from_on.toordinal(), pause.to_on.toordinal() if pause.to_on else date.max.toordinal())
         for pause in pauses

@@ -93,6 +93,11 @@ def _withdrawn(evidence: Mapping[str, Any], _today: date) -> str:
     return f"Stopped the program on {_day(date.fromisoformat(evidence['day']))}: {why(evidence['reason'])}."
 
 
+def _review_due(evidence: Mapping[str, Any], today: date) -> str:
+    due = date.fromisoformat(evidence["due_on"])
+    return f"Four-week review was due on {_day(due)}, {_ago(due, today)}."
+
+
 def _told(evidence: Mapping[str, Any], _today: date) -> str:
     """Every answer, the latest first: a later one never hides an earlier."""
     said: dict[str, str] = {}
@@ -108,6 +113,7 @@ _SENTENCES: dict[FlagKind, Callable[[Mapping[str, Any], date], str]] = {
     FlagKind.PAIN_HIGH: _pain_high,
     FlagKind.BARRIER: _barrier,
     FlagKind.WITHDRAWN: _withdrawn,
+    FlagKind.REVIEW_DUE: _review_due,
 }
 
 _NEXT_STEPS = {
@@ -118,6 +124,7 @@ _NEXT_STEPS = {
     FlagKind.FALL: "Review falls risk; put balance exercises back to supported.",
     FlagKind.BARRIER: "Ask what would make it easier.",
     FlagKind.WITHDRAWN: "Ask what would make it easier.",
+    FlagKind.REVIEW_DUE: "Review: progress, change or discharge, and record it.",
 }
 
 _STEPS_BY_REASON: dict[str | None, str] = {

@@ -13,10 +13,10 @@ from models.adherence.rates import Bout, Entry, Rates, rates, windows
 from models.adherence.silence import DEFAULT_RULE, probability_stopped
 from models.adherence.wording import missed_slots
 from models.operations.callers import Caller
-from models.operations.programs import course
+from models.operations.prescribing import course
 from models.operations.standings import history_of
 from models.refusals import WrongStatus
-from models.tables import DoneShare, ProgramStatus, SessionEntry, SessionLog
+from models.tables import ProgramStatus, SessionEntry, SessionLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ def _bouts(tx: Session, clinic_id: UUID, patient_id: UUID, program_id: UUID, as_
             SessionLog.program_id == program_id,
             SessionLog.deleted_at.is_(None),
             SessionLog.received_at <= as_of,
-            SessionLog.done != DoneShare.NONE,
+            SessionLog.exercised,
         )
         .order_by(SessionLog.local_date, SessionLog.id)
     )

@@ -8,7 +8,7 @@ from sqlalchemy import and_, delete, select
 from sqlalchemy.orm import Session, aliased
 
 from models.refusals import Unknown
-from models.tables import Category, Exercise, ExerciseNeed, LoadTag, Precaution, Protocol
+from models.tables import Care, CareKind, Category, Exercise, ExerciseNeed, LoadTag, Precaution, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +75,15 @@ def exercise(tx: Session, slug: str) -> Found:
     return _with_needs(tx, [found])[0]
 
 
-def protocols(tx: Session) -> Sequence[Protocol]:
-    """Every protocol, by code."""
-    return tx.scalars(select(Protocol).where(Protocol.retired_at.is_(None)).order_by(Protocol.code)).all()
+def found_by_slug(tx: Session, slugs: Sequence[str]) -> dict[str, Found]:
+    """Some exercises, by slug."""
+    rows = tx.scalars(select(Exercise).where(Exercise.slug.in_(slugs))).all()
+    return {found.exercise.slug: found for found in _with_needs(tx, rows)}
 
 
-def protocol(tx: Session, slug: str) -> Protocol:
-    """One protocol."""
-    found = tx.get(Protocol, slug)
-    if found is None:
-        raise Unknown(f"No protocol {slug}.", field="/protocol")
-    return found
+def care_items(tx: Session) -> Sequence[Care]:
+    """Everything that can be listed beside the exercises, by kind."""
+    return tx.scalars(select(Care).where(Care.retired_at.is_(None)).order_by(Care.kind, Care.slug)).all()
 
 
 def shelve_exercises(tx: Session, rows: Iterable[dict[str, Any]]) -> int:
@@ -133,9 +131,18 @@ def shelve_precautions(tx: Session, load_tags: dict[str, str], rows: Iterable[di
 
 def shelve_protocol(tx: Session, row: dict[str, Any]) -> bool:
     """Put a protocol on the shelf, or bring it up to date; whether anything changed."""
-    held = tx.get(Protocol, row["slug"])
+    return _shelve(tx, Protocol, row)
+
+
+def shelve_care(tx: Session, row: dict[str, Any]) -> bool:
+    """Put a care item on the shelf, or bring it up to date; whether anything changed."""
+    return _shelve(tx, Care, row | {"kind": CareKind(row["kind"])})
+
+
+def _shelve(tx: Session, table: type[Protocol] | type[Care], row: dict[str, Any]) -> bool:
+    held: Any = tx.get(table, row["slug"])
     if held is None:
-        tx.add(Protocol(**row))
+        tx.add(table(**row))
         return True
     if all(getattr(held, key) == value for key, value in row.items()):
         return False

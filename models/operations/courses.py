@@ -1,16 +1,50 @@
 """A course: one program with everything the engine needs of it, read in three statements for any number of them."""
 
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import (
+    Select,
+    Table,
+    and_,
+    func,
+    literal,
+    null,
+    select,
+    type_coerce,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session
 
-from models.adherence import Line, Pause as PlannedPause, Phase as PlannedPhase, Plan, Revision as PlannedRevision
+from models.adherence import (
+    Flare as PlannedFlare,
+    Line,
+    Pause as PlannedPause,
+    Phase as PlannedPhase,
+    Plan,
+    Revision as PlannedRevision,
+)
 from models.adherence.schedule import Schedule
-from models.tables import Exercise, Item, Patient, Pause, Phase, Program, ProgramStatus, Revision
+from models.prescription.changes import PrescribedLine, PrescribedPhase
+from models.prescription.dosage import Dosage, dosage_from
+from models.tables import (
+    Care,
+    Exercise,
+    Flare,
+    Item,
+    Patient,
+    Pause,
+    Phase,
+    PhaseKind,
+    Program,
+    ProgramStatus,
+    Revision,
+)
 
 
 @dataclass(slots=True)
@@ -20,11 +54,55 @@ class Course:
     program: Program
     zone: ZoneInfo
     pauses: list[Pause] = field(default_factory=list)
+    flares: list[Flare] = field(default_factory=list)
     revisions: dict[int, Revision] = field(default_factory=dict)
     phases: dict[tuple[int, int], Phase] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
-    """Exercise slug → name."""
+    """Slug of an exercise or a care item → name."""
+
+    def revision_on(self, day: date, as_of: datetime | None = None) -> Revision:
+        """The revision in force on a local day, of those written by `as_of`; before the first day, the first one."""
+        known = [one for one in self.revisions.values() if as_of is None or one.created_at <= as_of or one.number == 1]
+        reigning = [one for one in known if one.effective_on <= day]
+        return max(reigning, key=lambda one: one.number) if reigning else min(known, key=lambda one: one.number)
+
+    def phases_of(self, revision: int) -> list[tuple[Phase, list[Item]]]:
+        """A revision's phases with their items, in order; the plan for flare days last."""
+        found = [
+            (phase, [item for item in self.items if (item.revision_number, item.phase_number) == key])
+            for key, phase in self.phases.items()
+            if key[0] == revision
+        ]
+        return sorted(found, key=lambda one: (one[0].kind is PhaseKind.FLARE, one[0].number))
+
+    def prescribed(self, revision: int) -> list[PrescribedPhase]:
+        """A revision as people see it."""
+        return [
+            PrescribedPhase(
+                label=phase.label,
+                from_day=phase.from_day,
+                to_day=phase.to_day,
+                is_flare=phase.kind is PhaseKind.FLARE,
+                lines=tuple(
+                    PrescribedLine(
+                        line_id=item.line_id,
+                        name=self.names[slug_of(item)],
+                        dosage=dosage_of(item),
+                        side=item.side,
+                        goal=item.goal,
+                    )
+                    for item in items
+                ),
+            )
+            for phase, items in self.phases_of(revision)
+        ]
+
+    def status(self, now: datetime) -> ProgramStatus:
+        """Where it is in its life at `now`: a running program is paused while a pause holds."""
+        paused = any(pause.from_at <= now < pause.until_at for pause in self.pauses)
+        running = self.program.status is ProgramStatus.ACTIVE
+        return ProgramStatus.PAUSED if running and paused else self.program.status
 
     def plan(self, as_of: datetime | None = None) -> Plan:
         """As the engine reads it; `as_of` leaves out what was not yet written then."""
@@ -34,11 +112,25 @@ class Course:
             starts_on=self.program.starts_on,
             zone=self.zone,
             revisions=tuple(
-                PlannedRevision(number=number, effective_on=revision.effective_on, phases=self._phases(number))
+                PlannedRevision(
+                    number=number,
+                    effective_on=revision.effective_on,
+                    phases=tuple(self._planned(number, PhaseKind.COURSE)),
+                    flare=next(iter(self._planned(number, PhaseKind.FLARE)), None),
+                )
                 for number, revision in self.revisions.items()
                 if as_of is None or revision.created_at <= as_of or number == 1
             ),
-            pauses=tuple(PlannedPause(pause.from_on, pause.to_on) for pause in known),
+            pauses=tuple(
+                PlannedPause(pause.from_on, last)
+                for pause in known
+                if (last := last_day(pause, as_of)) >= pause.from_on
+            ),
+            flares=tuple(
+                PlannedFlare(flare.from_on, flare.to_on)
+                for flare in self.flares
+                if as_of is None or flare.created_at <= as_of
+            ),
             ends_on=self.program.ended_on if ended else None,
             ended_at=self.program.ended_at if ended else None,
         )
@@ -57,20 +149,35 @@ class Course:
         """The patient's date."""
         return now.astimezone(self.zone).date()
 
-    def _phases(self, revision: int) -> tuple[PlannedPhase, ...]:
-        return tuple(
+    def _planned(self, revision: int, kind: PhaseKind) -> Iterable[PlannedPhase]:
+        return (
             PlannedPhase(
                 from_day=phase.from_day,
                 to_day=phase.to_day,
-                lines=tuple(
-                    _line(item)
-                    for item in self.items
-                    if (item.revision_number, item.phase_number) == (revision, number)
-                ),
+                lines=tuple(_line(item) for item in items if item.exercise_slug is not None),
             )
-            for (of_revision, number), phase in self.phases.items()
-            if of_revision == revision
+            for phase, items in self.phases_of(revision)
+            if phase.kind is kind
         )
+
+
+def last_day(pause: Pause, as_of: datetime | None = None) -> date:
+    """The last local day a pause holds; before its first day if it was lifted at once."""
+    if pause.lifted_on is None or (as_of is not None and pause.lifted_at is not None and pause.lifted_at > as_of):
+        return pause.to_on
+    return min(pause.to_on, pause.lifted_on - timedelta(days=1))
+
+
+def dosage_of(item: Item) -> Dosage:
+    """How much and how often, out of its columns."""
+    return dosage_from({one.name: getattr(item, one.name) for one in fields(Dosage)})
+
+
+def slug_of(item: Item) -> str:
+    """What an item is about: an exercise or a care item."""
+    slug = item.exercise_slug or item.care_slug
+    assert slug is not None  # the table sees to it
+    return slug
 
 
 def courses(tx: Session, clinic_id: UUID, programs: Select[Program], *, lock: bool = False) -> dict[UUID, Course]:
@@ -91,15 +198,61 @@ def courses(tx: Session, clinic_id: UUID, programs: Select[Program], *, lock: bo
     found = {program.id: Course(program, ZoneInfo(zone)) for program, zone in rows}
     if found:
         _add_items(tx, clinic_id, found)
-        pauses = select(Pause).where(Pause.clinic_id == clinic_id, Pause.program_id.in_(found))
-        for pause in tx.scalars(pauses.order_by(Pause.from_on, Pause.id)):
-            found[pause.program_id].pauses.append(pause)
+        _add_interruptions(tx, clinic_id, found)
     return found
+
+
+def _add_interruptions(tx: Session, clinic_id: UUID, found: dict[UUID, Course]) -> None:
+    """Pauses and flares in one statement. They are copies: whoever changes one writes it with `change`."""
+    pauses = select(literal(value=False).label("is_flare"), *(_column(Pause, name) for name in _INTERRUPTION)).where(
+        Pause.clinic_id == clinic_id, Pause.program_id.in_(found)
+    )
+    flares = select(literal(value=True), *(_column(Flare, name) for name in _INTERRUPTION)).where(
+        Flare.clinic_id == clinic_id, Flare.program_id.in_(found)
+    )
+    rows = tx.execute(union_all(pauses, flares).order_by("from_on", "id")).mappings()
+    for row in rows:
+        kind: type[Pause | Flare] = Flare if row["is_flare"] else Pause
+        copy = kind(**{name: row[name] for name in _INTERRUPTION if name in _table(kind).columns})
+        course = found[row["program_id"]]
+        if isinstance(copy, Flare):
+            course.flares.append(copy)
+        else:
+            course.pauses.append(copy)
+
+
+def _table(kind: type[Pause | Flare]) -> Table:
+    table = kind.__table__
+    assert isinstance(table, Table)
+    return table
+
+
+_INTERRUPTION: dict[str, Any] = {
+    column.key: column.type for table in (Pause, Flare) for column in _table(table).columns
+}
+
+
+def _column(table: type[Pause | Flare], name: str) -> Any:
+    columns = _table(table).columns
+    return columns[name] if name in columns else type_coerce(null(), _INTERRUPTION[name]).label(name)
+
+
+def change(tx: Session, interruption: Pause | Flare, **values: Any) -> None:
+    """Change a pause or a flare of a course, in the database and in the copy."""
+    table = type(interruption)
+    tx.execute(
+        update(table)
+        .where(table.clinic_id == interruption.clinic_id, table.id == interruption.id)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    for name, value in values.items():
+        setattr(interruption, name, value)
 
 
 def _add_items(tx: Session, clinic_id: UUID, found: dict[UUID, Course]) -> None:
     rows = tx.execute(
-        select(Revision, Phase, Item, Exercise.name)
+        select(Revision, Phase, Item, func.coalesce(Exercise.name, Care.name))
         .join(
             Phase,
             and_(
@@ -117,7 +270,8 @@ def _add_items(tx: Session, clinic_id: UUID, found: dict[UUID, Course]) -> None:
                 Item.phase_number == Phase.number,
             ),
         )
-        .join(Exercise, Exercise.slug == Item.exercise_slug)
+        .join(Exercise, Exercise.slug == Item.exercise_slug, isouter=True)
+        .join(Care, Care.slug == Item.care_slug, isouter=True)
         .where(Revision.clinic_id == clinic_id, Revision.program_id.in_(found))
         .order_by(Revision.program_id, Revision.number, Phase.number, Item.position)
     )
@@ -126,7 +280,7 @@ def _add_items(tx: Session, clinic_id: UUID, found: dict[UUID, Course]) -> None:
         course.revisions[revision.number] = revision
         course.phases[revision.number, phase.number] = phase
         course.items.append(item)
-        course.names[item.exercise_slug] = name
+        course.names[slug_of(item)] = name
 
 
 def _line(item: Item) -> Line:

@@ -32,6 +32,7 @@ class Because(StrEnum):
     SUPERSEDED = "superseded"
     EXPIRED = "expired"
     RECOUNTED = "recounted"
+    REVIEWED = "reviewed"
 
 
 _OTHERS_WRITE = ("announced", "acknowledged_at", "acknowledged_by", "snoozed_until", "created_at")
@@ -137,7 +138,7 @@ def heed(
             flag = flags.get(kind)
             known_words = _words_of(flag, one.source)
             words = [alarm.said for alarm in alarms if alarm.said not in known_words]
-            answer = {"source": one.source, "day": one.day.isoformat(), "said": words}
+            answer = {"source": one.source, "day": one.day.isoformat(), "at": now.isoformat(), "said": words}
             if flag is None:
                 evidence = {"answers": [answer]}
                 # Red flags and falls wait for a therapist; a reason or a pain told in a refused log fades.

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from models.adherence.schedule import midnight_after
 from models.operations.accounts import check_time_zone
 from models.operations.callers import Caller
-from models.operations.courses import courses
+from models.operations.courses import change, courses, last_day
 from models.operations.credentials import code_hash, new_code
 from models.operations.flags import Because, Heard, raise_alarms
 from models.operations.ids import new_id
@@ -212,8 +212,12 @@ def _place_anew(tx: Session, moved: Patient, now: datetime) -> None:
     found = courses(tx, moved.clinic_id, theirs, lock=True)
     for course in found.values():
         for pause in course.pauses:
-            pause.from_at = midnight_after(pause.from_on - timedelta(days=1), course.zone)
-            pause.until_at = midnight_after(pause.to_on, course.zone)
+            change(
+                tx,
+                pause,
+                from_at=midnight_after(pause.from_on - timedelta(days=1), course.zone),
+                until_at=midnight_after(last_day(pause), course.zone),
+            )
     restate(tx, moved.clinic_id, found, because=Because.PLAN_CHANGED, now=now)
 
 

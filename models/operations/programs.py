@@ -1,173 +1,93 @@
-"""Programs: prescribing them, and the turns of their life."""
+"""The turns of a program's life: handed over, paused, in a flare, reviewed, taught, ended."""
 
+from calendar import monthrange
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from models.adherence.schedule import midnight_after
 from models.operations.callers import Caller
-from models.operations.catalogue import protocol
-from models.operations.courses import Course, courses
+from models.operations.checking import Answers, Discharge, accept, check_program
+from models.operations.courses import Course, change
 from models.operations.flags import Because
 from models.operations.ids import new_id
 from models.operations.patients import patient
+from models.operations.prescribing import RUNNING, ProgramDraft, course, create_program, visible_programs
+from models.operations.protocols import CHECK_IN_MONTHS
 from models.operations.standings import restate
-from models.refusals import Invalid, Unknown, WrongStatus
+from models.refusals import Invalid, NoFlarePlan, NotAllowed, Unknown, WrongStatus
 from models.tables import (
-    Exercise,
-    Item,
-    Laterality,
+    CheckIn,
+    Deed,
+    Flare,
     Pause,
     PauseReason,
-    Phase,
+    PhaseKind,
     Program,
     ProgramStatus,
     ProgramType,
-    Revision,
+    Review,
     Role,
-    Side,
+    TeachBack,
+    Teaching,
 )
 
-REVIEW_AFTER = timedelta(days=28)
-"""A first course of four weeks, then a review (clinical content S3-04)."""
+REVIEW_EVERY = timedelta(days=28)
+"""Four weeks (R-26)."""
 LONGEST_PAUSE = timedelta(days=180)
-RUNNING = frozenset({ProgramStatus.ACTIVE, ProgramStatus.PAUSED})
+LONGEST_FLARE = timedelta(days=14)
+"""One declaration covers at most so much; a flare over 7 days needs rheumatology anyway (T07)."""
+FLARE_TOLD_LATE = timedelta(days=7)
+"""How far back a flare may be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dosage:
-    """How much and how often; exactly one of the four frequency forms (clinical content 2.2, with its bounds)."""
+class Listed:
+    """A program in a list, with where it is in its life."""
 
-    sets: int | None = None
-    reps: int | None = None
-    hold_seconds: int | None = None
-    tempo: Sequence[int] | None = None
-    rest_seconds: int | None = None
-    duration_minutes: float | None = None
-    distance_m: int | None = None
-    load_kg: float | None = None
-    band: str | None = None
-    rpe_target: int | None = None
-    pain_limit: int = 5
-    sessions_per_day: int = 1
-    days_per_week: int | None = None
-    weekdays: Sequence[int] | None = None
-    every_n_days: int | None = None
-    as_needed_max_per_day: int | None = None
+    program: Program
+    status: ProgramStatus
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemDraft:
-    """One exercise with its dosage, as prescribed."""
-
-    exercise: str
-    dosage: Dosage
-    side: Side | None = None
-    goal: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseDraft:
-    """Items from one day of the program to another, counted from 1."""
-
-    label: str
-    from_day: int
-    to_day: int | None
-    items: Sequence[ItemDraft]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramDraft:
-    """What a therapist prescribes: a protocol as it is, or phases of their own."""
-
-    type: ProgramType = ProgramType.PRESCRIBED
-    title: str | None = None
-    starts_on: date | None = None
-    """None: today, where the patient lives."""
-    goal: str | None = None
-    note: str | None = None
-    protocol: str | None = None
-    phases: Sequence[PhaseDraft] = ()
-    previous_program_id: UUID | None = None
-
-
-def visible_programs(caller: Caller) -> Select[Program]:
-    """Every read of programs starts here: staff see their clinic's, a patient their own, drafts left out."""
-    seen = select(Program).where(Program.clinic_id == caller.clinic_id)
-    if caller.role is Role.PATIENT:
-        return seen.where(Program.patient_id == caller.patient_id, Program.status != ProgramStatus.DRAFT)
-    return seen
-
-
-def course(tx: Session, caller: Caller, program_id: UUID, *, lock: bool = False) -> Course:
-    """One program in the caller's sight, with its prescription."""
-    found = courses(tx, caller.clinic_id, visible_programs(caller).where(Program.id == program_id), lock=lock)
-    if program_id not in found:
-        raise Unknown(f"No program {program_id}.")
-    return found[program_id]
-
-
-def programs_of(tx: Session, caller: Caller, patient_id: UUID) -> Sequence[Program]:
+def programs_of(tx: Session, caller: Caller, patient_id: UUID, *, now: datetime) -> list[Listed]:
     """A patient's programs, latest first."""
     known = patient(tx, caller, patient_id)
-    return tx.scalars(
-        visible_programs(caller).where(Program.patient_id == known.id).order_by(Program.id.desc()).limit(100)
-    ).all()
-
-
-def create_program(tx: Session, caller: Caller, patient_id: UUID, draft: ProgramDraft, *, now: datetime) -> Program:
-    """A draft with its first revision. Nothing is expected until it is activated."""
-    whose = patient(tx, caller, patient_id)
-    title, phases, slug = draft.title, draft.phases, draft.protocol
-    if slug is not None:
-        template = protocol(tx, slug)
-        maintenance = draft.type is ProgramType.MAINTENANCE
-        phases = _maintenance_of(template.maintenance) if maintenance else _phases_of(template.phases)
-        title = title or (f"{template.name}: maintenance" if maintenance else template.name)
-    _check_phases(phases)
-    if draft.previous_program_id is not None:
-        previous = tx.scalars(
-            visible_programs(caller).where(Program.id == draft.previous_program_id, Program.patient_id == whose.id)
-        ).one_or_none()
-        if previous is None:
-            raise Unknown(f"No program {draft.previous_program_id}.", field="/previous_program_id")
-    program = Program(
-        clinic_id=caller.clinic_id,
-        id=new_id(now),
-        patient_id=whose.id,
-        type=draft.type,
-        status=ProgramStatus.DRAFT,
-        title=title or "Home exercise program",
-        protocol_slug=slug,
-        previous_program_id=draft.previous_program_id,
-        goal=draft.goal,
-        starts_on=draft.starts_on or now.astimezone(ZoneInfo(whose.time_zone)).date(),
-        created_by=caller.account_id,
-        created_at=now,
+    paused = (
+        select(Pause.id)
+        .where(
+            Pause.clinic_id == Program.clinic_id,
+            Pause.program_id == Program.id,
+            Pause.from_at <= now,
+            Pause.until_at > now,
+        )
+        .exists()
     )
-    program.review_due_on = program.starts_on + REVIEW_AFTER
-    tx.add(program)
-    tx.flush()  # the revision's foreign key needs it
-    _write_revision(tx, caller, program, 1, phases, note=draft.note, now=now)
-    return program
+    rows = tx.execute(
+        visible_programs(caller)
+        .where(Program.patient_id == known.id)
+        .add_columns(and_(paused, Program.status == ProgramStatus.ACTIVE))
+        .order_by(Program.id.desc())
+        .limit(100)
+    )
+    return [
+        Listed(program=program, status=ProgramStatus.PAUSED if is_paused else program.status)
+        for program, is_paused in rows
+    ]
 
 
-def activate(tx: Session, caller: Caller, program_id: UUID, *, now: datetime) -> Course:
-    """Hand the program to the patient: from its first day on sessions are expected."""
+def activate(tx: Session, caller: Caller, program_id: UUID, answers: Answers, *, now: datetime) -> Course:
+    """Hand the program to the patient: from its first day on sessions are expected. The safety check comes first."""
     found = course(tx, caller, program_id, lock=True)
     if found.program.status is not ProgramStatus.DRAFT:
         raise WrongStatus(f"Only a draft can be activated; this program is {found.program.status}.")
-    _start_today(found, now)
-    found.program.status, found.program.activated_at = ProgramStatus.ACTIVE, now
-    found.program.version += 1
-    restate(tx, caller.clinic_id, {program_id: found}, because=Because.PLAN_CHANGED, now=now)
-    return found
+    checked = check_program(tx, visible_programs(caller), caller.clinic_id, program_id, now=now)
+    number = max(found.revisions)
+    accept(tx, caller, checked, answers, program_id=program_id, revision_number=number, deed=Deed.ACTIVATE, now=now)
+    return _hand_over(tx, caller, found, now)
 
 
 def pause(
@@ -181,10 +101,11 @@ def pause(
     now: datetime,
 ) -> Pause:
     """Expect nothing on the days from `from_on` to `to_on`, both included. A pause always ends: nobody falls off the
-    clock because it was forgotten.
+    clock because it was forgotten. A hold is a therapist's.
     """
     found = course(tx, caller, program_id, lock=True)
     _must_run(found.program)
+    _may_hold(caller, reason)
     if not from_on <= to_on <= from_on + LONGEST_PAUSE:
         raise Invalid(f"A pause lasts from 1 to {LONGEST_PAUSE.days + 1} days.", field="/to_on")
     declared = Pause(
@@ -206,41 +127,290 @@ def pause(
     return declared
 
 
-def discharge(tx: Session, caller: Caller, program_id: UUID, maintenance: ProgramDraft, *, now: datetime) -> Program:
-    """End a program and begin the maintenance program that follows it: the patient stays watched."""
+def resume(tx: Session, caller: Caller, program_id: UUID, *, now: datetime) -> Course:
+    """End every pause that holds today: from today on sessions are expected again. What is past stays as it was."""
     found = course(tx, caller, program_id, lock=True)
     _must_run(found.program)
-    draft = replace(maintenance, type=ProgramType.MAINTENANCE, previous_program_id=program_id)
-    following = create_program(tx, caller, found.program.patient_id, draft, now=now)
-    activate(tx, caller, following.id, now=now)
-    _end(found, ProgramStatus.DISCHARGED, "discharged", now)
-    restate(tx, caller.clinic_id, {program_id: found}, because=Because.PROGRAM_ENDED, now=now)
-    return following
+    holding = [one for one in found.pauses if one.from_at <= now < one.until_at]
+    if not holding:
+        raise WrongStatus("The program is not paused.")
+    today = found.local_today(now)
+    for one in holding:
+        _may_hold(caller, one.reason)
+        ends_at = max(one.from_at, midnight_after(today - timedelta(days=1), found.zone))
+        change(tx, one, lifted_on=today, lifted_by=caller.account_id, lifted_at=now, until_at=ends_at)
+    found.program.version += 1
+    restate(tx, caller.clinic_id, {program_id: found}, because=Because.PLAN_CHANGED, now=now)
+    return found
 
 
-def stop(tx: Session, caller: Caller, program_id: UUID, *, reason: str, now: datetime) -> Program:
-    """The patient stops, and says why: that is for the therapist to hear, today if it hurt or did not help."""
+def declare_flare(
+    tx: Session,
+    caller: Caller,
+    program_id: UUID,
+    *,
+    from_on: date | None,
+    to_on: date | None,
+    joints: Sequence[str],
+    note: str | None,
+    now: datetime,
+) -> Flare:
+    """Switch to the plan for flare days, which the therapist authorised in advance: the days are judged against it."""
     found = course(tx, caller, program_id, lock=True)
     _must_run(found.program)
-    _end(found, ProgramStatus.WITHDRAWN, reason, now)
+    today = found.local_today(now)
+    first = from_on or today
+    last = to_on or first
+    revision = found.revision_on(max(first, today))
+    if not any(phase.kind is PhaseKind.FLARE for phase, _ in found.phases_of(revision.number)):
+        raise NoFlarePlan("No plan for flare days is authorised; rest, and ask your therapist or declare a pause.")
+    if first < max(today - FLARE_TOLD_LATE, found.program.starts_on):
+        raise Invalid(f"A flare can be told up to {FLARE_TOLD_LATE.days} days late.", field="/from_on")
+    if not first <= last < first + LONGEST_FLARE:
+        raise Invalid(f"A flare is declared for 1 to {LONGEST_FLARE.days} days at a time.", field="/to_on")
+    declared = Flare(
+        clinic_id=caller.clinic_id,
+        id=new_id(now),
+        program_id=program_id,
+        from_on=first,
+        to_on=last,
+        joints=list(joints),
+        note=note,
+        declared_by=caller.account_id,
+        created_at=now,
+    )
+    tx.add(declared)
+    found.flares.append(declared)
+    found.program.version += 1
+    restate(tx, caller.clinic_id, {program_id: found}, because=Because.PLAN_CHANGED, now=now)
+    return declared
+
+
+def end_flare(tx: Session, caller: Caller, program_id: UUID, flare_id: UUID, *, now: datetime) -> Flare:
+    """Let a flare end with today; the days it stood for stay flare days."""
+    found = course(tx, caller, program_id, lock=True)
+    flare = next((one for one in found.flares if one.id == flare_id), None)
+    if flare is None:
+        raise Unknown(f"No flare {flare_id}.")
+    today = found.local_today(now)
+    if flare.to_on > today:
+        change(tx, flare, to_on=max(flare.from_on, today))
+        found.program.version += 1
+        restate(tx, caller.clinic_id, {program_id: found}, because=Because.PLAN_CHANGED, now=now)
+    return flare
+
+
+def flare(tx: Session, caller: Caller, program_id: UUID, flare_id: UUID) -> Flare:
+    """One declared flare of a program in the caller's sight."""
+    found = next((one for one in course(tx, caller, program_id).flares if one.id == flare_id), None)
+    if found is None:
+        raise Unknown(f"No flare {flare_id}.")
+    return found
+
+
+def review(
+    tx: Session, caller: Caller, program_id: UUID, *, note: str | None, next_review_on: date | None, now: datetime
+) -> Review:
+    """Record that a therapist looked at the program and decided how it goes on; the next is due in four weeks, unless
+    another day is said.
+    """
+    found = course(tx, caller, program_id, lock=True)
+    _must_run(found.program)
+    today = found.local_today(now)
+    due = next_review_on or today + REVIEW_EVERY
+    if due <= today:
+        raise Invalid("The next review lies ahead.", field="/next_review_on")
+    done = Review(
+        clinic_id=caller.clinic_id,
+        id=new_id(now),
+        program_id=program_id,
+        reviewed_by=caller.account_id,
+        reviewed_at=now,
+        note=note,
+        next_review_on=due,
+    )
+    tx.add(done)
+    found.program.review_due_on = due
+    found.program.version += 1
+    restate(tx, caller.clinic_id, {program_id: found}, because=Because.REVIEWED, now=now)
+    return done
+
+
+def reviews_of(tx: Session, caller: Caller, program_id: UUID) -> Sequence[Review]:
+    """A program's reviews, latest first."""
+    known = course(tx, caller, program_id)
+    return tx.scalars(
+        select(Review)
+        .where(Review.clinic_id == caller.clinic_id, Review.program_id == known.program.id)
+        .order_by(Review.reviewed_at.desc(), Review.id.desc())
+        .limit(100)
+    ).all()
+
+
+def teach(
+    tx: Session,
+    caller: Caller,
+    program_id: UUID,
+    shown: Sequence[tuple[UUID, TeachBack]],
+    *,
+    taught_on: date | None,
+    now: datetime,
+) -> list[Teaching]:
+    """Record which exercises were taught in person, and whether the patient showed them back. Also of a draft."""
+    found = course(tx, caller, program_id)
+    today = found.local_today(now)
+    day = taught_on or today
+    if day > today:
+        raise Invalid("Teaching lies in the past.", field="/taught_on")
+    known = {item.line_id for item in found.items if item.exercise_slug is not None}
+    for number, (line_id, _) in enumerate(shown):
+        if line_id not in known:
+            raise Unknown(f"The program has no exercise line {line_id}.", field=f"/lines/{number}/line_id")
+    taught = [
+        Teaching(
+            clinic_id=caller.clinic_id,
+            id=new_id(now),
+            program_id=program_id,
+            line_id=line_id,
+            taught_on=day,
+            teach_back=teach_back,
+            taught_by=caller.account_id,
+            created_at=now,
+        )
+        for line_id, teach_back in shown
+    ]
+    tx.add_all(taught)
+    return taught
+
+
+def teachings_of(tx: Session, caller: Caller, program_id: UUID) -> Sequence[Teaching]:
+    """What was taught of a program, latest first."""
+    known = course(tx, caller, program_id)
+    return tx.scalars(
+        select(Teaching)
+        .where(Teaching.clinic_id == caller.clinic_id, Teaching.program_id == known.program.id)
+        .order_by(Teaching.created_at.desc(), Teaching.id.desc())
+        .limit(500)
+    ).all()
+
+
+def complete(tx: Session, caller: Caller, program_id: UUID, *, now: datetime) -> Program:
+    """A maintenance or self-directed program has run its course. A prescribed one ends by discharge, so that the
+    patient stays watched.
+    """
+    found = course(tx, caller, program_id, lock=True)
+    _must_run(found.program)
+    if found.program.type is ProgramType.PRESCRIBED:
+        raise WrongStatus("A prescribed program ends by discharge, with a maintenance program and check-ins.")
+    _end(found, ProgramStatus.COMPLETED, "completed", now)
     restate(tx, caller.clinic_id, {program_id: found}, because=Because.PROGRAM_ENDED, now=now)
     return found.program
 
 
+def discharge(
+    tx: Session,
+    caller: Caller,
+    program_id: UUID,
+    maintenance: ProgramDraft | None,
+    answers: Answers,
+    *,
+    check_in_months: Sequence[int] = CHECK_IN_MONTHS,
+    now: datetime,
+) -> Program | None:
+    """End a program and begin the maintenance program that follows it, with its check-ins: the patient stays watched.
+
+    Without maintenance, or without check-ins at 1, 3, 6, 12 and 24 months, the safety check blocks (R-24). Returns the
+    maintenance program.
+    """
+    found = course(tx, caller, program_id, lock=True)
+    _must_run(found.program)
+    following = None
+    if maintenance is not None:
+        draft = replace(maintenance, type=ProgramType.MAINTENANCE, previous_program_id=program_id)
+        following = create_program(tx, caller, found.program.patient_id, draft, now=now)
+    about = following or found.program
+    planned = Discharge(check_in_months=check_in_months, of_program=following is None)
+    checked = check_program(tx, visible_programs(caller), caller.clinic_id, about.id, now=now, discharge=planned)
+    number = 1 if following else max(found.revisions)
+    accept(tx, caller, checked, answers, program_id=about.id, revision_number=number, deed=Deed.DISCHARGE, now=now)
+    if following is not None:
+        _hand_over(tx, caller, course(tx, caller, following.id, lock=True), now)
+    _end(found, ProgramStatus.DISCHARGED, "discharged", now)
+    today = found.local_today(now)
+    tx.add_all(
+        CheckIn(
+            clinic_id=caller.clinic_id,
+            id=new_id(now),
+            patient_id=found.program.patient_id,
+            program_id=program_id,
+            month=month,
+            due_on=months_after(today, month),
+            created_at=now,
+        )
+        for month in sorted(set(check_in_months))
+    )
+    restate(tx, caller.clinic_id, {program_id: found}, because=Because.PROGRAM_ENDED, now=now)
+    return following
+
+
+def check_ins_of(tx: Session, caller: Caller, patient_id: UUID) -> Sequence[CheckIn]:
+    """A patient's check-ins after discharge, in the order they are due."""
+    known = patient(tx, caller, patient_id)
+    return tx.scalars(
+        select(CheckIn)
+        .where(CheckIn.clinic_id == caller.clinic_id, CheckIn.patient_id == known.id)
+        .order_by(CheckIn.due_on, CheckIn.id)
+        .limit(500)
+    ).all()
+
+
+def stop(
+    tx: Session, caller: Caller, program_id: UUID, *, reason: str, note: str | None = None, now: datetime
+) -> Program:
+    """The patient stops, and says why: that is for the therapist to hear, today if it hurt or did not help."""
+    found = course(tx, caller, program_id, lock=True)
+    _must_run(found.program)
+    _end(found, ProgramStatus.WITHDRAWN, reason, now)
+    found.program.end_note = note
+    restate(tx, caller.clinic_id, {program_id: found}, because=Because.PROGRAM_ENDED, now=now)
+    return found.program
+
+
+def months_after(day: date, months: int) -> date:
+    """The same day so many months later, or that month's last."""
+    year, month = divmod(day.month - 1 + months, 12)
+    year, month = day.year + year, month + 1
+    return date(year, month, min(day.day, monthrange(year, month)[1]))
+
+
+def _hand_over(tx: Session, caller: Caller, found: Course, now: datetime) -> Course:
+    _start_today(found, now)
+    found.program.status, found.program.activated_at = ProgramStatus.ACTIVE, now
+    found.program.version += 1
+    restate(tx, caller.clinic_id, {found.program.id: found}, because=Because.PLAN_CHANGED, now=now)
+    return found
+
+
 def _start_today(found: Course, now: datetime) -> None:
     """A draft that was to start on the day it was written starts on the day it is handed over: nothing was expected of
-    a patient who did not have it. A start that was chosen stays.
+    a patient who did not have it. A start that was chosen stays. Its revisions took effect earlier, which changes
+    nothing.
     """
     program, today = found.program, found.local_today(now)
     if program.starts_on == found.local_today(program.created_at) and program.starts_on < today:
-        program.starts_on, program.review_due_on = today, today + REVIEW_AFTER
-        for revision in found.revisions.values():
-            revision.effective_on = today
+        if program.review_due_on is not None:
+            program.review_due_on += today - program.starts_on
+        program.starts_on = today
 
 
 def _must_run(program: Program) -> None:
     if program.status not in RUNNING:
         raise WrongStatus(f"The program is {program.status}.")
+
+
+def _may_hold(caller: Caller, reason: PauseReason) -> None:
+    if reason is PauseReason.HOLD and caller.role is Role.PATIENT:
+        raise NotAllowed("A hold is declared and lifted by a therapist.")
 
 
 def _end(found: Course, status: ProgramStatus, reason: str, now: datetime) -> None:
@@ -249,108 +419,3 @@ def _end(found: Course, status: ProgramStatus, reason: str, now: datetime) -> No
     found.program.ended_on = max(found.local_today(now), found.program.starts_on)
     found.program.ended_at = now
     found.program.version += 1
-
-
-def _write_revision(
-    tx: Session,
-    caller: Caller,
-    program: Program,
-    number: int,
-    phases: Sequence[PhaseDraft],
-    *,
-    note: str | None,
-    now: datetime,
-) -> None:
-    exercises = _exercises(tx, phases)
-    key: dict[str, Any] = {"clinic_id": caller.clinic_id, "program_id": program.id}
-    tx.add(
-        Revision(
-            **key, number=number, effective_on=program.starts_on, author_id=caller.account_id, note=note, created_at=now
-        )
-    )
-    tx.flush()  # the phases' foreign key needs it
-    for phase_number, phase in enumerate(phases, start=1):
-        tx.add(
-            Phase(
-                **key,
-                revision_number=number,
-                number=phase_number,
-                label=phase.label,
-                from_day=phase.from_day,
-                to_day=phase.to_day,
-            )
-        )
-    tx.flush()  # the items' foreign key needs them
-    for phase_number, phase in enumerate(phases, start=1):
-        for position, drafted in enumerate(phase.items, start=1):
-            tx.add(
-                Item(
-                    **key,
-                    revision_number=number,
-                    line_id=new_id(now),
-                    phase_number=phase_number,
-                    position=position,
-                    exercise_slug=drafted.exercise,
-                    side=_side(exercises[drafted.exercise], drafted.side),
-                    goal=drafted.goal,
-                    **_columns(drafted.dosage),
-                )
-            )
-    tx.flush()  # so that what the database refuses is refused here
-
-
-def _exercises(tx: Session, phases: Sequence[PhaseDraft]) -> dict[str, Laterality]:
-    wanted = {drafted.exercise for phase in phases for drafted in phase.items}
-    rows = tx.execute(select(Exercise.slug, Exercise.laterality).where(Exercise.slug.in_(wanted)))
-    known = {slug: laterality for slug, laterality in rows}  # noqa: C416  (rows are not pairs to the type checker)
-    for number, phase in enumerate(phases):
-        for position, drafted in enumerate(phase.items):
-            if drafted.exercise not in known:
-                raise Unknown(f"No exercise {drafted.exercise}.", field=f"/phases/{number}/items/{position}/exercise")
-    return known
-
-
-def _side(laterality: Laterality, side: Side | None) -> Side | None:
-    """A one-sided exercise is done on both sides unless someone says otherwise."""
-    return side or (Side.BOTH if laterality is Laterality.EACH_SIDE else None)
-
-
-def _columns(dosage: Dosage) -> dict[str, Any]:
-    columns = {each.name: getattr(dosage, each.name) for each in fields(dosage)}
-    for name in ("weekdays", "tempo"):
-        columns[name] = None if columns[name] is None else list(columns[name])
-    return columns
-
-
-def _check_phases(phases: Sequence[PhaseDraft]) -> None:
-    if not phases or not all(phase.items for phase in phases):
-        raise Invalid("A program needs a protocol, or phases with at least one item each.", field="/phases")
-    for number, (phase, following) in enumerate(zip(phases, [*phases[1:], None], strict=True)):
-        if phase.to_day is not None and phase.to_day < phase.from_day:
-            raise Invalid("A phase ends on or after the day it begins.", field=f"/phases/{number}/to_day")
-        if following is not None and (phase.to_day is None or following.from_day <= phase.to_day):
-            raise Invalid("Phases follow one another without overlap.", field=f"/phases/{number + 1}/from_day")
-
-
-def _phases_of(template: Sequence[dict[str, Any]]) -> list[PhaseDraft]:
-    """A protocol's phases. The last one runs on until the program is revised or ended: a patient whose course has
-    run out must not fall off the clock.
-    """
-    last = len(template) - 1
-    return [
-        PhaseDraft(
-            label=phase["label"],
-            from_day=phase["from_day"],
-            to_day=None if number == last else phase["to_day"],
-            items=_items_of(phase["items"]),
-        )
-        for number, phase in enumerate(template)
-    ]
-
-
-def _maintenance_of(items: Sequence[dict[str, Any]]) -> list[PhaseDraft]:
-    return [PhaseDraft(label="Maintenance", from_day=1, to_day=None, items=_items_of(items))]
-
-
-def _items_of(items: Sequence[dict[str, Any]]) -> list[ItemDraft]:
-    return [ItemDraft(exercise=item["exercise"], dosage=Dosage(**item["dosage"])) for item in items]

@@ -20,7 +20,7 @@ from models.operations.callers import Caller
 from models.operations.courses import Course, courses
 from models.operations.flags import Because, Heard, raise_alarms
 from models.operations.ids import new_id
-from models.operations.programs import visible_programs
+from models.operations.prescribing import visible_programs
 from models.operations.standings import restate
 from models.refusals import (
     AfterProgram,
@@ -249,6 +249,14 @@ def _entries(report: SessionReport, known: Course) -> list[EntryReport]:
     return list(said.values())
 
 
+def _exercised(one: _Accepted) -> bool:
+    """Whether anything of it was exercise: what was only ticked beside the exercises is not."""
+    if one.report.done is not DoneShare.SOME or not one.report.entries:
+        return one.report.done is not DoneShare.NONE
+    exercises = {item.line_id for item in one.course.items if item.exercise_slug is not None}
+    return any(entry.line_id in exercises for entry in one.report.entries)
+
+
 def _insert(tx: Session, caller: Caller, accepted: Mapping[int, _Accepted], now: datetime) -> list[int]:
     """Insert what is new; the numbers of the reports that were."""
     first: dict[tuple[UUID, UUID], int] = {}
@@ -269,6 +277,7 @@ def _insert(tx: Session, caller: Caller, accepted: Mapping[int, _Accepted], now:
             "source": Source.PATIENT if caller.role is Role.PATIENT else Source.THERAPIST,
             "device_id": caller.device_id,
             "done": accepted[number].report.done,
+            "exercised": _exercised(accepted[number]),
             "reason": accepted[number].report.reason,
             "pain_before": accepted[number].report.pain_before,
             "pain_during": accepted[number].report.pain_during,

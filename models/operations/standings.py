@@ -10,12 +10,23 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from models.adherence import RULE_VERSION, Assessment, Change, Done, Standing, assess, standing_at
-from models.adherence.flags import BARRIER_DAYS, Finding, Report, barrier, not_started, pain_high, silence, withdrawn
+from models.adherence.flags import (
+    BARRIER_DAYS,
+    Finding,
+    Report,
+    barrier,
+    not_started,
+    pain_high,
+    review_due,
+    silence,
+    withdrawn,
+)
+from models.adherence.schedule import midnight_after
 from models.adherence.silence import HISTORY_DAYS
 from models.database import insert_or_replace
 from models.operations.courses import Course
 from models.operations.flags import Because, Heard, detached, heed, save, settle
-from models.tables import DoneShare, Flag, Program, ProgramStanding, ProgramStatus, SessionLog
+from models.tables import Flag, Program, ProgramStanding, ProgramStatus, SessionLog
 
 SETTLES = timedelta(minutes=15)
 """A phone that sends its queue one session at a time has not said all at the first one: only after this long does
@@ -110,7 +121,7 @@ def _sessions(clinic_id: UUID, programs: Collection[UUID]) -> Any:
             SessionLog.local_date,
             SessionLog.performed_at,
             SessionLog.received_at,
-            SessionLog.done,
+            SessionLog.exercised,
             SessionLog.pain_during,
             SessionLog.reason,
         )
@@ -144,11 +155,11 @@ def _history(rows: Sequence[Any]) -> History:
             day=day,
             performed_at=performed_at,
             received_at=received_at,
-            exercised=done is not DoneShare.NONE,
+            exercised=exercised,
             pain_during=pain,
             reason=reason,
         )
-        for session_id, day, performed_at, received_at, done, pain, reason in rows
+        for session_id, day, performed_at, received_at, exercised, pain, reason in rows
     )
     return History(
         done=tuple(Done(report.day, report.received_at) for report in reports if report.exercised),
@@ -167,6 +178,8 @@ def _findings(course: Course, judged: Assessment, history: History, now: datetim
     found = [pain]
     if course.withdrawn and program.ended_on and program.ended_at:
         found.append(withdrawn(program.end_reason or "other", program.ended_on, program.ended_at))
+    if not over and program.review_due_on is not None:
+        found.append(review_due(program.review_due_on, midnight_after(program.review_due_on, course.zone)))
     if not over:
         found += [
             silence(judged, history.reports),

@@ -1,9 +1,12 @@
 """How it is kept: one module per noun, no rules."""
 
+from models.prescription.dosage import Side
 from models.tables.account import Account, Device, Login, Reply, Role, SignIn, Throttle, Token, TokenKind
 from models.tables.base import Base
 from models.tables.clinic import Clinic
 from models.tables.exercise import (
+    Care,
+    CareKind,
     Category,
     Exercise,
     ExerciseNeed,
@@ -13,18 +16,33 @@ from models.tables.exercise import (
     PrecautionSeverity,
     Protocol,
 )
-from models.tables.patient import Condition, ConditionStatus, Invitation, InvitationCode, Patient, Screening
+from models.tables.patient import (
+    Condition,
+    ConditionStatus,
+    Examination,
+    Invitation,
+    InvitationCode,
+    Patient,
+    Screening,
+)
 from models.tables.program import (
+    CheckIn,
+    Deed,
+    Flare,
     Item,
+    OwnProtocol,
     Pause,
     PauseReason,
     Phase,
+    PhaseKind,
     Program,
     ProgramStatus,
     ProgramType,
+    Review,
     Revision,
-    Side,
+    SafetyCheck,
     TeachBack,
+    Teaching,
 )
 from models.tables.session import DoneShare, RejectedSession, SessionEntry, SessionLog, Source
 from models.tables.standing import Announcement, Flag, ProgramStanding
@@ -33,25 +51,33 @@ __all__ = [
     "Account",
     "Announcement",
     "Base",
+    "Care",
+    "CareKind",
     "Category",
+    "CheckIn",
     "Clinic",
     "Condition",
     "ConditionStatus",
+    "Deed",
     "Device",
     "DoneShare",
+    "Examination",
     "Exercise",
     "ExerciseNeed",
     "Flag",
+    "Flare",
     "Invitation",
     "InvitationCode",
     "Item",
     "Laterality",
     "LoadTag",
     "Login",
+    "OwnProtocol",
     "Patient",
     "Pause",
     "PauseReason",
     "Phase",
+    "PhaseKind",
     "Precaution",
     "PrecautionSeverity",
     "Program",
@@ -61,8 +87,10 @@ __all__ = [
     "Protocol",
     "RejectedSession",
     "Reply",
+    "Review",
     "Revision",
     "Role",
+    "SafetyCheck",
     "Screening",
     "SessionEntry",
     "SessionLog",
@@ -70,6 +98,7 @@ __all__ = [
     "SignIn",
     "Source",
     "TeachBack",
+    "Teaching",
     "Throttle",
     "Token",
     "TokenKind",

@@ -61,6 +61,8 @@ class Exercise(Base, kw_only=True):
     load_tags: Mapped[list[str]]
     muscles: Mapped[list[str]]
     trunk_sides: Mapped[list[str]]
+    goals: Mapped[list[str]]
+    """What it is for, the most important first."""
     dosage: Mapped[dict[str, Any]]
     """The starting dosage, which a therapist must confirm."""
     progression_of: Mapped[str | None] = mapped_column(ForeignKey("exercise.slug"), default=None)
@@ -87,6 +89,35 @@ class ExerciseNeed(Base, kw_only=True):
     equipment: Mapped[str] = mapped_column(primary_key=True)
 
 
+class CareKind(StrEnum):
+    """What is listed beside the exercises."""
+
+    MODALITY = "modality"
+    SELF_CARE = "self_care"
+    ADVICE = "advice"
+
+
+class Care(Base, kw_only=True):
+    """Something to do that can be listed and ticked, and is never active exercise: heat, breaks, advice."""
+
+    __tablename__ = "care"
+    __table_args__ = (CheckConstraint("max_minutes BETWEEN 1 AND 120", "max_minutes"), {"info": REFERENCE})
+
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(default=1)
+    kind: Mapped[CareKind]
+    name: Mapped[str]
+    summary: Mapped[str]
+    agent: Mapped[str | None] = mapped_column(default=None)
+    """Of a modality: cold, heat, water, massage, ultrasound, tens, manual_therapy."""
+    at_home: Mapped[bool]
+    """Or only in the clinic."""
+    max_minutes: Mapped[int | None] = mapped_column(default=None)
+    topic: Mapped[str]
+    evidence: Mapped[str]
+    retired_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
 class LoadTag(Base, kw_only=True):
     """A mechanical load an exercise puts on the body."""
 
@@ -109,6 +140,8 @@ class Precaution(Base, kw_only=True):
     load_tags: Mapped[list[str]]
     reason: Mapped[str]
     source: Mapped[str]
+    holds: Mapped[str | None] = mapped_column(default=None)
+    """When it applies (`models.safety.precautions.HOLDS`); None: always."""
 
 
 class Protocol(Base, kw_only=True):
@@ -125,13 +158,18 @@ class Protocol(Base, kw_only=True):
     conditions: Mapped[list[str]]
     weeks: Mapped[int]
     phases: Mapped[list[Any]]
-    """[{label, from_day, to_day, items: [{exercise, dosage}]}]"""
+    """[{label, from_day, to_day, items: [{exercise, goal, dosage} or {care, dosage}]}]"""
     maintenance: Mapped[list[Any]]
-    """[{exercise, dosage}]"""
+    """Items alike."""
     progression: Mapped[str]
     not_for: Mapped[str]
     modalities: Mapped[str]
-    rule_exemptions: Mapped[list[str]]
+    rule_exemptions: Mapped[list[Any]]
+    """[{rule, why}]: where it departs from a safety rule on purpose."""
+    cautions: Mapped[list[Any]]
+    """[{exercise, condition, why}]: cautions it accepts, and how."""
+    clearance_for: Mapped[list[str]]
+    """Conditions a specialist must have cleared first."""
     check_in_months: Mapped[list[int]]
     sources: Mapped[str]
     retired_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -97,6 +97,41 @@ class Screening(Identified, Base, kw_only=True):
     note: Mapped[str | None] = mapped_column(default=None)
 
 
+class Examination(Identified, Base, kw_only=True):
+    """What was measured and asked in the clinic on one day; what was left out was not examined."""
+
+    __tablename__ = "examination"
+    __table_args__ = (
+        of("patient", "patient_id"),
+        of("account", "examined_by"),
+        Index("ix_examination_patient", "clinic_id", "patient_id", "examined_at"),
+        CheckConstraint("pain BETWEEN 0 AND 10", "pain"),
+        CheckConstraint("function BETWEEN 0 AND 10", "function"),
+        CheckConstraint("confidence BETWEEN 0 AND 10", "confidence"),
+        CheckConstraint("importance BETWEEN 0 AND 10", "importance"),
+        {"info": TENANT},
+    )
+
+    patient_id: Mapped[UUID]
+    examined_by: Mapped[UUID]
+    examined_at: Mapped[datetime]
+    pain: Mapped[int | None] = mapped_column(default=None)
+    """Average of the last week, 0-10."""
+    function: Mapped[float | None] = mapped_column(default=None)
+    """Mean of the patient's own activities, 0-10, 10 as before (patient-specific functional scale)."""
+    confidence: Mapped[int | None] = mapped_column(default=None)
+    importance: Mapped[int | None] = mapped_column(default=None)
+    systolic: Mapped[int | None] = mapped_column(default=None)
+    """mmHg."""
+    diastolic: Mapped[int | None] = mapped_column(default=None)
+    resting_pulse: Mapped[int | None] = mapped_column(default=None)
+    """Beats a minute."""
+    low_pressure_symptoms: Mapped[bool | None] = mapped_column(default=None)
+    tests: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
+    """Physical test → result: sit_to_stand_30s, balance_stage, side_plank_seconds, walk_minutes …"""
+    note: Mapped[str | None] = mapped_column(default=None)
+
+
 class Invitation(Identified, Base, kw_only=True):
     """A single-use code that binds a phone to a patient."""
 

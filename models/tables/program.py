@@ -2,12 +2,14 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.tables.base import TENANT, Base, Identified, Tenant, of
+from models.prescription.dosage import Side
+from models.tables.base import TENANT, Base, Identified, Tenant, of, of_clinic
 
 
 class ProgramType(StrEnum):
@@ -39,13 +41,19 @@ class PauseReason(StrEnum):
     OTHER = "other"
 
 
-class Side(StrEnum):
-    """Which side an exercise is done on."""
+class PhaseKind(StrEnum):
+    """Whether a phase stands for days of the course, or for flare days."""
 
-    LEFT = "left"
-    RIGHT = "right"
-    BOTH = "both"
-    AFFECTED = "affected"
+    COURSE = "course"
+    FLARE = "flare"
+
+
+class Deed(StrEnum):
+    """What a safety check let through."""
+
+    ACTIVATE = "activate"
+    REVISE = "revise"
+    DISCHARGE = "discharge"
 
 
 class TeachBack(StrEnum):
@@ -64,6 +72,10 @@ class Program(Identified, Base, kw_only=True):
         of("patient", "patient_id"),
         of("account", "created_by"),
         of("program", "previous_program_id"),
+        ForeignKeyConstraint(
+            ["clinic_id", "own_protocol_slug", "protocol_version"],
+            ["own_protocol.clinic_id", "own_protocol.slug", "own_protocol.version"],
+        ),
         Index("ix_program_patient", "clinic_id", "patient_id", "id"),
         CheckConstraint("ended_on IS NULL OR ended_on >= starts_on", "ends_after_start"),
         {"info": TENANT},
@@ -74,6 +86,10 @@ class Program(Identified, Base, kw_only=True):
     status: Mapped[ProgramStatus]
     title: Mapped[str]
     protocol_slug: Mapped[str | None] = mapped_column(ForeignKey("protocol.slug"), default=None)
+    own_protocol_slug: Mapped[str | None] = mapped_column(default=None)
+    """Of the two kinds of protocol at most one is named."""
+    protocol_version: Mapped[int | None] = mapped_column(default=None)
+    """As it was when it was prescribed: editing a protocol never touches a program."""
     previous_program_id: Mapped[UUID | None] = mapped_column(default=None)
     goal: Mapped[str | None] = mapped_column(default=None)
     starts_on: Mapped[date]
@@ -86,6 +102,8 @@ class Program(Identified, Base, kw_only=True):
     ended_at: Mapped[datetime | None] = mapped_column(default=None)
     """When the end was written."""
     end_reason: Mapped[str | None] = mapped_column(default=None)
+    end_note: Mapped[str | None] = mapped_column(default=None)
+    """What the patient added when they stopped."""
     version: Mapped[int] = mapped_column(default=1)
 
 
@@ -109,7 +127,7 @@ class Revision(Tenant, Base, kw_only=True):
 
 
 class Phase(Tenant, Base, kw_only=True):
-    """A stretch of a program's days, counted from 1."""
+    """A stretch of a program's days, counted from 1, or the plan for flare days."""
 
     __tablename__ = "phase"
     __table_args__ = (
@@ -124,6 +142,8 @@ class Phase(Tenant, Base, kw_only=True):
     program_id: Mapped[UUID] = mapped_column(primary_key=True)
     revision_number: Mapped[int] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[PhaseKind] = mapped_column(default=PhaseKind.COURSE)
+    """A flare phase is authorised with its revision and stands for the days the patient declares."""
     label: Mapped[str]
     from_day: Mapped[int]
     to_day: Mapped[int | None]
@@ -131,7 +151,9 @@ class Phase(Tenant, Base, kw_only=True):
 
 
 class Item(Tenant, Base, kw_only=True):
-    """One exercise of a phase with its dosage. `line_id` stays the same from revision to revision."""
+    """One exercise of a phase, or one thing to do beside them, with its dosage. `line_id` stays the same from revision
+    to revision.
+    """
 
     __tablename__ = "item"
     __table_args__ = (
@@ -157,6 +179,7 @@ class Item(Tenant, Base, kw_only=True):
             " + (CASE WHEN as_needed_max_per_day IS NULL THEN 0 ELSE 1 END) = 1",
             "one_frequency",
         ),
+        CheckConstraint("(exercise_slug IS NULL) <> (care_slug IS NULL)", "one_thing"),
         {"info": TENANT},
     )
 
@@ -165,11 +188,10 @@ class Item(Tenant, Base, kw_only=True):
     line_id: Mapped[UUID] = mapped_column(primary_key=True)
     phase_number: Mapped[int]
     position: Mapped[int]
-    exercise_slug: Mapped[str] = mapped_column(ForeignKey("exercise.slug"))
+    exercise_slug: Mapped[str | None] = mapped_column(ForeignKey("exercise.slug"), default=None)
+    care_slug: Mapped[str | None] = mapped_column(ForeignKey("care.slug"), default=None)
     side: Mapped[Side | None] = mapped_column(default=None)
     goal: Mapped[str | None] = mapped_column(default=None)
-    taught_on: Mapped[date | None] = mapped_column(default=None)
-    teach_back: Mapped[TeachBack | None] = mapped_column(default=None)
     sets: Mapped[int | None] = mapped_column(default=None)
     reps: Mapped[int | None] = mapped_column(default=None)
     hold_seconds: Mapped[int | None] = mapped_column(default=None)
@@ -211,3 +233,131 @@ class Pause(Identified, Base, kw_only=True):
     reason: Mapped[PauseReason]
     declared_by: Mapped[UUID]
     created_at: Mapped[datetime]
+    lifted_on: Mapped[date | None] = mapped_column(default=None)
+    """The first local day it no longer holds, where it was ended early."""
+    lifted_by: Mapped[UUID | None] = mapped_column(default=None)
+    lifted_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class Flare(Identified, Base, kw_only=True):
+    """Local days, both included, on which the plan for flare days stands in for the course."""
+
+    __tablename__ = "flare"
+    __table_args__ = (
+        of("program", "program_id"),
+        of("account", "declared_by"),
+        Index("ix_flare_program", "clinic_id", "program_id"),
+        CheckConstraint("to_on >= from_on", "days"),
+        {"info": TENANT},
+    )
+
+    program_id: Mapped[UUID]
+    from_on: Mapped[date]
+    to_on: Mapped[date]
+    joints: Mapped[list[str]]
+    note: Mapped[str | None] = mapped_column(default=None)
+    declared_by: Mapped[UUID]
+    created_at: Mapped[datetime]
+
+
+class Teaching(Identified, Base, kw_only=True):
+    """One exercise taught in person, and whether the patient showed it back."""
+
+    __tablename__ = "teaching"
+    __table_args__ = (
+        of("program", "program_id"),
+        of("account", "taught_by"),
+        Index("ix_teaching_program", "clinic_id", "program_id", "line_id"),
+        {"info": TENANT},
+    )
+
+    program_id: Mapped[UUID]
+    line_id: Mapped[UUID]
+    taught_on: Mapped[date]
+    teach_back: Mapped[TeachBack]
+    taught_by: Mapped[UUID]
+    created_at: Mapped[datetime]
+
+
+class SafetyCheck(Identified, Base, kw_only=True):
+    """What the safety rules said when a revision was let through, and what the therapist answered: the record of every
+    override. Never changed once written.
+    """
+
+    __tablename__ = "safety_check"
+    __table_args__ = (
+        of("program", "program_id"),
+        of("account", "checked_by"),
+        Index("ix_safety_check_program", "clinic_id", "program_id", "checked_at"),
+        {"info": TENANT},
+    )
+
+    program_id: Mapped[UUID]
+    revision_number: Mapped[int]
+    deed: Mapped[Deed]
+    checked_by: Mapped[UUID]
+    checked_at: Mapped[datetime]
+    findings: Mapped[list[Any]]
+    """Every finding as it was shown, rule and version with it."""
+    decisions: Mapped[dict[str, Any]]
+    """Finding key → {reason or None, by, at, rule_version, message}: overridden with a reason, or acknowledged."""
+
+
+class Review(Identified, Base, kw_only=True):
+    """A therapist looked at a running program and decided how it goes on."""
+
+    __tablename__ = "review"
+    __table_args__ = (
+        of("program", "program_id"),
+        of("account", "reviewed_by"),
+        Index("ix_review_program", "clinic_id", "program_id"),
+        {"info": TENANT},
+    )
+
+    program_id: Mapped[UUID]
+    reviewed_by: Mapped[UUID]
+    reviewed_at: Mapped[datetime]
+    note: Mapped[str | None] = mapped_column(default=None)
+    next_review_on: Mapped[date | None]
+
+
+class CheckIn(Identified, Base, kw_only=True):
+    """A question after discharge, at its month."""
+
+    __tablename__ = "check_in"
+    __table_args__ = (
+        of("patient", "patient_id"),
+        of("program", "program_id"),
+        Index("uq_check_in_month", "clinic_id", "program_id", "month", unique=True),
+        Index("ix_check_in_due", "clinic_id", "due_on"),
+        CheckConstraint("month BETWEEN 1 AND 60", "month"),
+        {"info": TENANT},
+    )
+
+    patient_id: Mapped[UUID]
+    program_id: Mapped[UUID]
+    """The program that was discharged."""
+    month: Mapped[int]
+    due_on: Mapped[date]
+    created_at: Mapped[datetime]
+
+
+class OwnProtocol(Tenant, Base, kw_only=True):
+    """One version of a clinic's own protocol. Never changed once written; the highest version counts."""
+
+    __tablename__ = "own_protocol"
+    __table_args__ = (of_clinic(), of("account", "author_id"), {"info": TENANT})
+
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    indication: Mapped[str]
+    conditions: Mapped[list[str]]
+    phases: Mapped[list[Any]]
+    """As in `Protocol`."""
+    maintenance: Mapped[list[Any]]
+    progression: Mapped[str]
+    not_for: Mapped[str]
+    author_id: Mapped[UUID]
+    created_at: Mapped[datetime]
+    retired_at: Mapped[datetime | None] = mapped_column(default=None)

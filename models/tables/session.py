@@ -52,6 +52,8 @@ class SessionLog(Tenant, Base, kw_only=True):
     source: Mapped[Source]
     device_id: Mapped[UUID | None] = mapped_column(default=None)
     done: Mapped[DoneShare]
+    exercised: Mapped[bool]
+    """Whether anything of it was exercise: ticking heat or advice is not."""
     reason: Mapped[str | None] = mapped_column(default=None)
     pain_before: Mapped[int | None] = mapped_column(default=None)
     pain_during: Mapped[int | None] = mapped_column(default=None)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from models.adherence import Done, Line, Pause, Phase, Plan, Revision
+from models.adherence import Done, Flare, Line, Pause, Phase, Plan, Revision
 
 START = date(2025, 3, 3)
 """A Monday."""
@@ -68,15 +68,20 @@ def plans(draw: st.DrawFn) -> Plan:
             phases.append(
                 Phase(from_day=split + 1, to_day=draw(st.sampled_from([None, split + 60])), lines=draw(lines))
             )
-        revisions.append(Revision(number=number, effective_on=effective, phases=tuple(phases)))
-        effective += timedelta(days=draw(st.integers(0, 30)))
+        flare = draw(st.none() | lines.map(lambda drawn: Phase(from_day=1, to_day=None, lines=drawn)))
+        revisions.append(Revision(number=number, effective_on=effective, phases=tuple(phases), flare=flare))
+        effective += timedelta(days=draw(st.integers(-5, 30)))
     pauses = draw(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=2))
+    flares = draw(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12)), max_size=2))
     return Plan(
         starts_on=START,
         zone=draw(st.sampled_from(ZONES)),
         revisions=tuple(revisions),
         pauses=tuple(
             Pause(START + timedelta(days=first), START + timedelta(days=first + length)) for first, length in pauses
+        ),
+        flares=tuple(
+            Flare(START + timedelta(days=first), START + timedelta(days=first + length)) for first, length in flares
         ),
         ends_on=draw(st.none() | st.integers(0, 90).map(lambda day: START + timedelta(days=day))),
     )

@@ -17,7 +17,9 @@ def phase_on(plan: Plan, day: date) -> Phase | None:
     reigning = [revision for revision in plan.revisions if revision.effective_on <= day]
     if not reigning:
         return None
-    revision = max(reigning, key=lambda one: (one.effective_on, one.number))
+    revision = max(reigning, key=lambda one: one.number)
+    if revision.flare and any(flare.from_on <= day <= flare.to_on for flare in plan.flares):
+        return revision.flare
     number = (day - plan.starts_on).days + 1
     for phase in revision.phases:
         if phase.from_day <= number and (phase.to_day is None or number <= phase.to_day):

@@ -7,7 +7,7 @@ from random import Random
 
 from hypothesis import assume, example, given, settings, strategies as st
 
-from models.adherence import Change, Done, Pause, Plan, SilenceRule, Standing, assess, standing_at
+from models.adherence import Change, Done, Flare, Pause, Plan, SilenceRule, Standing, assess, standing_at
 from models.adherence.schedule import UNIT, Schedule
 from tests.adherence import reference
 from tests.adherence.plans import MON_FRI, START, a_line, a_plan, contacts, days_done, done, plans, weeks
@@ -128,6 +128,7 @@ def shifted(plan: Plan, days: int) -> Plan:
         starts_on=plan.starts_on + by,
         revisions=tuple(replace(one, effective_on=one.effective_on + by) for one in plan.revisions),
         pauses=tuple(Pause(one.from_on + by, one.to_on + by if one.to_on else None) for one in plan.pauses),
+        flares=tuple(Flare(one.from_on + by, one.to_on + by) for one in plan.flares),
         ends_on=plan.ends_on + by if plan.ends_on else None,
     )
 

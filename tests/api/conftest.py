@@ -7,9 +7,33 @@ import httpx
 import pytest
 
 from models.database import Database
+from models.operations import findings, prescribing, programs, protocols
 from models.operations.callers import Caller
-from models.tables import Role
-from tests.builders import a_clinic, a_dosage, a_draft, a_member, a_patient, a_phone, a_program, a_token, bearer
+from models.tables import ConditionStatus, Role
+from tests.builders import (
+    DAY,
+    MONDAY,
+    NOON,
+    a_clinic,
+    a_dosage,
+    a_draft,
+    a_member,
+    a_patient,
+    a_phone,
+    a_program,
+    a_token,
+    bearer,
+)
+
+OSTEOARTHRITIS = findings.ConditionDraft(code="oa-hand", status=ConditionStatus.CONFIRMED)
+_ITEM = {"exercise": "bird-dog", "dosage": {"sets": 2, "reps": 8, "days_per_week": 3}}
+OURS = protocols.OwnDraft(
+    name="Our back course",
+    indication="Backs",
+    conditions=["chronic-lbp"],
+    phases=[{"label": "All along", "from_day": 1, "to_day": 28, "items": [_ITEM]}],
+    maintenance=[_ITEM],
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +44,8 @@ class Clinic:
     patient_id: UUID
     program_id: UUID
     lines: list[UUID]
+    condition_id: UUID
+    flare_id: UUID
     therapist: dict[str, str]
     admin: dict[str, str]
     patient: dict[str, str]
@@ -30,12 +56,20 @@ def a_peopled_clinic(database: Database) -> Clinic:
         ines = a_clinic(tx)
         admin = a_member(tx, ines.clinic_id, Role.ADMIN)
         ann = a_patient(tx, ines)
-        course = a_program(tx, ines, ann, a_draft(a_dosage(), a_dosage()))
+        condition = findings.record_condition(tx, ines, ann.id, OSTEOARTHRITIS, now=NOON)
+        flare = prescribing.Flare(items=[prescribing.ItemDraft(exercise="bed-knee-rocks", dosage=a_dosage())])
+        course = a_program(tx, ines, ann, a_draft(a_dosage(), a_dosage(), flare=flare))
+        declared = programs.declare_flare(
+            tx, ines, course.program.id, from_on=MONDAY + DAY, to_on=MONDAY + DAY, joints=[], note=None, now=NOON
+        )
+        protocols.save_protocol(tx, ines, "our-back", OURS, now=NOON)
         return Clinic(
             ines=ines,
             patient_id=ann.id,
             program_id=course.program.id,
             lines=[item.line_id for item in course.items],
+            condition_id=condition.id,
+            flare_id=declared.id,
             therapist=bearer(a_token(tx, ines)),
             admin=bearer(a_token(tx, admin)),
             patient=bearer(a_phone(tx, ines, ann).access),

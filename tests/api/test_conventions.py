@@ -14,6 +14,7 @@ from api.logs import JsonLines
 from api.problems import STATUS
 from models import refusals
 from models.database import Database
+from models.safety.rules import RULES
 from models.tables import RejectedSession
 from tests.api.conftest import Clinic, assert_problem
 from tests.builders import NOON
@@ -93,7 +94,10 @@ def test_a_patient_is_replaced_only_by_who_read_the_latest(client: httpx.Client,
         ("/v1/patients/{patient}/screenings", {"answers": {"RF-01": False}}),
         ("/v1/patients/{patient}/programs", {"protocol": "neck-posture-desk"}),
         ("/v1/programs/{program}/pauses", {"from_on": "2025-03-10", "to_on": "2025-03-12", "reason": "holiday"}),
-        ("/v1/programs/{program}/discharge", {"maintenance": {"protocol": "neck-posture-desk"}}),
+        (
+            "/v1/programs/{program}/discharge",
+            {"maintenance": {"protocol": "neck-posture-desk"}, "acknowledged": sorted(RULES)},
+        ),
         ("/v1/staff", {"role": "admin", "name": "Ada", "email": "ada@b.example", "password": "long enough for this"}),
     ],
 )

@@ -15,13 +15,20 @@ CALCULATION = {
     "enum",
     "itertools",
     "math",
+    "re",
     "typing",
     "uuid",
     "zoneinfo",
 }
 
 
-@pytest.mark.parametrize(("room", "neighbours"), [("adherence", set()), ("safety", {"models.adherence.flags"})])
+PRESCRIPTION = {"models.prescription", *(f"models.prescription.{name}" for name in ("burden", "changes", "dosage"))}
+
+
+@pytest.mark.parametrize(
+    ("room", "neighbours"),
+    [("adherence", set()), ("prescription", set()), ("safety", {"models.adherence.flags", *PRESCRIPTION})],
+)
 def test_the_pure_rooms_import_only_calculation(room: str, neighbours: set[str]) -> None:
     graph = grimp.build_graph("models", include_external_packages=True)
     rooms = graph.find_descendants(f"models.{room}") | {f"models.{room}"}

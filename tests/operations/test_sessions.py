@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models.adherence.flags import FlagKind, Severity
-from models.operations import programs
+from models.operations import prescribing, programs
 from models.operations.sessions import EntryReport, Outcome, keep_rejected, record_sessions, sessions_of
 from models.refusals import (
     AfterProgram,
@@ -147,7 +147,7 @@ def test_what_cannot_have_happened_is_refused_and_its_neighbours_stored(
 def test_a_draft_takes_no_sessions(tx: Session) -> None:
     ines = a_clinic(tx)
     ann = a_patient(tx, ines)
-    draft = programs.create_program(tx, ines, ann.id, a_draft(), now=NOON)
+    draft = prescribing.create_program(tx, ines, ann.id, a_draft(), now=NOON)
     assert isinstance(record_sessions(tx, ines, [a_report(draft.id)], now=NOON)[0].refusal, ProgramNotActive)
     phone = as_patient(tx, ines, ann)
     assert isinstance(record_sessions(tx, phone, [a_report(draft.id)], now=NOON)[0].refusal, UnknownProgram)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from models.adherence import Standing
 from models.adherence.flags import FlagKind
 from models.database import Database
-from models.operations import adherence, patients, programs, sweep
+from models.operations import adherence, patients, prescribing, programs, sweep
 from models.operations.callers import Caller
 from models.operations.courses import Course
 from models.operations.sessions import record_sessions
@@ -27,6 +27,7 @@ from tests.builders import (
     a_program,
     a_report,
     at,
+    discharged,
     log_days,
     weeks,
 )
@@ -81,7 +82,7 @@ def test_a_session_closes_the_flag_and_promises_the_next(tx: Session) -> None:
     log_days(tx, ines, course.program.id, [date(2025, 4, 9)])
     assert closed(tx) == ["returned"]
     assert the_list(tx, ines, "04-09") == []
-    assert tx.scalars(select(Flag.episode).where(Flag.closed_at.is_(None))).all() == ["2025-04-09"]
+    assert tx.scalars(select(Flag.episode).where(Flag.kind == FlagKind.SILENCE, Flag.closed_at.is_(None))).all() == ["2025-04-09"]
 
 
 def test_a_log_that_was_only_late_closes_it_as_such(tx: Session) -> None:
@@ -138,7 +139,7 @@ def test_a_pause_declared_in_time_moves_the_promise(tx: Session) -> None:
     ines, course = a_followed_program(tx)
     away = {"from_on": date(2025, 3, 31), "to_on": date(2025, 4, 11), "reason": PauseReason.HOLIDAY}
     programs.pause(tx, ines, course.program.id, **away, now=at("03-29"))  # type: ignore[arg-type]
-    flag = tx.scalars(select(Flag).where(Flag.closed_at.is_(None))).one()
+    flag = tx.scalars(select(Flag).where(Flag.kind == FlagKind.SILENCE, Flag.closed_at.is_(None))).one()
     assert flag.opens_at == at("04-21", 23)
 
 
@@ -233,8 +234,8 @@ def test_stopping_ends_the_clock_and_tells_the_therapist_why(tx: Session) -> Non
 
 def test_discharge_goes_on_watching_the_maintenance_program(tx: Session) -> None:
     ines, course = a_followed_program(tx)
-    maintenance = programs.ProgramDraft(protocol="chronic-lbp-core-stabilisation")
-    following = programs.discharge(tx, ines, course.program.id, maintenance, now=at("03-30"))
+    maintenance = prescribing.ProgramDraft(protocol="chronic-lbp-core-stabilisation")
+    following = discharged(tx, ines, course.program.id, maintenance, now=at("03-30"))
     assert (following.type, following.previous_program_id) == ("maintenance", course.program.id)
     assert closed(tx) == []  # the promise had not come due: nothing to close
     (row,) = the_list(tx, ines, "04-10")

@@ -20,7 +20,7 @@ def main() -> None:
     if body is not None and "Content-Type" not in headers:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
         body = quote(body, safe="=&+%:@'")
-    answer = httpx.request(said.X or ("POST" if body else "GET"), said.url, headers=headers, content=body)
+    answer = httpx.request(said.X or ("POST" if said.d else "GET"), said.url, headers=headers, content=body)
     sys.stdout.write(answer.text)
 
 

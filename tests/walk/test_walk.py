@@ -93,12 +93,20 @@ def test_the_main_job(server: Running) -> None:
         assert patient["time_zone"] == "Europe/Berlin"
         screening = {"answers": {"RF-01": False, "RF-02": False}}
         assert therapist.post(f"/patients/{patient['id']}/screenings", json=screening).status_code == 201
+        for path, said in (
+            ("conditions", {"code": "chronic-lbp", "status": "confirmed"}),
+            ("examinations", {"pain": 5, "function": 4, "tests": {"sit_to_stand_30s": 11}}),
+        ):
+            assert therapist.post(f"/patients/{patient['id']}/{path}", json=said).status_code == 201
         drafted = therapist.post(
             f"/patients/{patient['id']}/programs", json={"protocol": "chronic-lbp-core-stabilisation"}
         ).json()
         program = drafted["id"]
         assert (drafted["status"], drafted["revision"]["number"]) == ("draft", 1)
         assert [phase["label"] for phase in drafted["revision"]["phases"]] == ["Control", "Endurance", "Strength"]
+        checked = therapist.post(f"/programs/{program}/check").json()
+        assert (checked["blocks"], checked["warnings"]) == (0, 0)
+        assert [burden["phase"] for burden in checked["burden"]] == ["Control", "Endurance", "Strength"]
         assert therapist.post(f"/programs/{program}/activate").json()["status"] == "active"
 
         invitation = therapist.post(f"/patients/{patient['id']}/invitation").json()
@@ -171,7 +179,9 @@ def test_the_readme_walk(server: Running, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert '"evidence"' in done.stdout
+    assert "\ninfo R-14 5 items a day" in done.stdout
     assert "\nactive\n" in done.stdout
+    assert "['Wall side plank: hold 15 → 20 s', 'Cat and camel removed']" in done.stdout
     assert '"outcome":"created"' in done.stdout
     adherence = json.loads("{" + done.stdout.rsplit("\n{", 1)[1])
     assert adherence["standing"] == "on_track"

@@ -1,0 +1,544 @@
+"""Writing prescriptions: drafts, protocols adapted on the way, and immutable revisions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from models.operations.callers import Caller
+from models.operations.checking import Answers, Checked, ItemFacts, PhaseFacts, accept, advice_of, check_program
+from models.operations.courses import Course, courses, slug_of
+from models.operations.flags import Because
+from models.operations.ids import new_id
+from models.operations.patients import patient
+from models.operations.protocols import Template, template
+from models.operations.standings import restate
+from models.prescription.changes import changes
+from models.prescription.dosage import Dosage, Side, dosage_from
+from models.refusals import Invalid, Unknown, VersionMismatch, WrongStatus
+from models.tables import (
+    Care,
+    Deed,
+    Exercise,
+    Item,
+    Laterality,
+    Phase,
+    PhaseKind,
+    Program,
+    ProgramStatus,
+    ProgramType,
+    Revision,
+    Role,
+)
+
+REVIEW_AFTER = timedelta(days=28)
+"""A first course of four weeks, then a review (clinical content S3-04)."""
+RUNNING = frozenset({ProgramStatus.ACTIVE, ProgramStatus.PAUSED})
+FLARE_LABEL = "Flare days"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemDraft:
+    """One exercise, or one thing to do beside them, with its dosage."""
+
+    dosage: Dosage
+    exercise: str | None = None
+    care: str | None = None
+    """Exactly one of the two, as a slug."""
+    side: Side | None = None
+    goal: str | None = None
+    line_id: UUID | None = None
+    """The line it continues, in a revision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseDraft:
+    """Items from one day of the program to another, counted from 1."""
+
+    label: str
+    from_day: int
+    to_day: int | None
+    items: Sequence[ItemDraft]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adaptation:
+    """One change to a protocol as it is prescribed: to an exercise of one phase, or of all."""
+
+    exercise: str
+    phase: str | None = None
+    """Label; None: wherever it stands."""
+    remove: bool = False
+    instead: str | None = None
+    """Slug of the exercise that takes its place."""
+    dosage: Dosage | None = None
+    side: Side | None = None
+    goal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flare:
+    """The plan for flare days: items of your own, or those of a protocol's first phase."""
+
+    items: Sequence[ItemDraft] = ()
+    protocol: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramDraft:
+    """What a therapist prescribes: a protocol, adapted or as it is, or phases of their own."""
+
+    type: ProgramType = ProgramType.PRESCRIBED
+    title: str | None = None
+    starts_on: date | None = None
+    """None: today, where the patient lives."""
+    goal: str | None = None
+    note: str | None = None
+    protocol: str | None = None
+    adapt: Sequence[Adaptation] = ()
+    phases: Sequence[PhaseDraft] = ()
+    """Beside a protocol: further items for its phases, by label."""
+    flare: Flare | None = None
+    review_due_on: date | None = None
+    """None: in four weeks."""
+    previous_program_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionDraft:
+    """The whole prescription as it shall be from a day on."""
+
+    phases: Sequence[PhaseDraft]
+    flare: Flare | None = None
+    effective_on: date | None = None
+    """None: today, where the patient lives."""
+    note: str | None = None
+
+
+def visible_programs(caller: Caller) -> Select[Program]:
+    """Every read of programs starts here: staff see their clinic's, a patient their own, drafts left out."""
+    seen = select(Program).where(Program.clinic_id == caller.clinic_id)
+    if caller.role is Role.PATIENT:
+        return seen.where(Program.patient_id == caller.patient_id, Program.status != ProgramStatus.DRAFT)
+    return seen
+
+
+def course(tx: Session, caller: Caller, program_id: UUID, *, lock: bool = False) -> Course:
+    """One program in the caller's sight, with its prescription."""
+    found = courses(tx, caller.clinic_id, visible_programs(caller).where(Program.id == program_id), lock=lock)
+    if program_id not in found:
+        raise Unknown(f"No program {program_id}.")
+    return found[program_id]
+
+
+def course_with_advice(
+    tx: Session, caller: Caller, program_id: UUID, *, now: datetime
+) -> tuple[Course, dict[UUID, list[str]]]:
+    """One program, and by line what its patient minds with the prescription in force at `now`."""
+    tx.flush()  # a check that was just let through is read back
+    found = course(tx, caller, program_id)
+    revision = found.revision_on(found.local_today(now), now)
+    return found, advice_of(tx, caller.clinic_id, program_id, revision.number)
+
+
+def create_program(tx: Session, caller: Caller, patient_id: UUID, draft: ProgramDraft, *, now: datetime) -> Program:
+    """A draft with its first revision. Nothing is expected until it is activated."""
+    whose = patient(tx, caller, patient_id)
+    source = template(tx, caller, draft.protocol) if draft.protocol is not None else None
+    phases = _from_protocol(source, draft) if source else list(draft.phases)
+    maintenance = draft.type is ProgramType.MAINTENANCE
+    title = draft.title
+    if source and not title:
+        title = f"{source.name}: maintenance" if maintenance else source.name
+    program = Program(
+        clinic_id=caller.clinic_id,
+        id=new_id(now),
+        patient_id=whose.id,
+        type=draft.type,
+        status=ProgramStatus.DRAFT,
+        title=title or "Home exercise program",
+        protocol_slug=source.slug if source and not source.is_own else None,
+        own_protocol_slug=source.slug if source and source.is_own else None,
+        protocol_version=source.version if source else None,
+        previous_program_id=_previous(tx, caller, whose.id, draft.previous_program_id),
+        goal=draft.goal,
+        starts_on=draft.starts_on or now.astimezone(ZoneInfo(whose.time_zone)).date(),
+        created_by=caller.account_id,
+        created_at=now,
+    )
+    # Maintenance is followed by check-ins, not by four-week reviews.
+    program.review_due_on = draft.review_due_on or (None if maintenance else program.starts_on + REVIEW_AFTER)
+    tx.add(program)
+    tx.flush()  # the revision's foreign key needs it
+    _write_revision(
+        tx,
+        caller,
+        program,
+        number=1,
+        phases=phases,
+        flare=_flare_items(tx, caller, draft.flare),
+        effective_on=program.starts_on,
+        note=draft.note,
+        now=now,
+    )
+    return program
+
+
+def revise(
+    tx: Session,
+    caller: Caller,
+    program_id: UUID,
+    draft: RevisionDraft,
+    answers: Answers,
+    *,
+    version: int,
+    now: datetime,
+) -> Course:
+    """Write a new revision. It takes effect today or later: what was expected of a past day never changes.
+
+    A running program's revision passes the safety check first; a draft's does when it is activated.
+    """
+    found = course(tx, caller, program_id, lock=True)
+    program = found.program
+    if program.version != version:
+        raise VersionMismatch("Someone changed this program meanwhile; read it again.")
+    running = program.status in RUNNING
+    if not running and program.status is not ProgramStatus.DRAFT:
+        raise WrongStatus(f"The program is {program.status}.")
+    earliest = max(found.local_today(now), program.starts_on) if running else program.starts_on
+    effective_on = draft.effective_on or earliest
+    if effective_on < earliest or (not running and effective_on != program.starts_on):
+        raise Invalid(f"A revision takes effect on {earliest} or later.", field="/effective_on")
+    flare = _flare_items(tx, caller, draft.flare)
+    phases = _continued(found, draft.phases)
+    number = max(found.revisions) + 1
+    checked = _check_proposed(tx, caller, program, phases, flare, now) if running else None
+    _write_revision(
+        tx,
+        caller,
+        program,
+        number=number,
+        phases=phases,
+        flare=_continued_flare(found, flare),
+        effective_on=effective_on,
+        note=draft.note,
+        now=now,
+    )
+    revised = course(tx, caller, program_id)
+    if not changes(revised.prescribed(number - 1), revised.prescribed(number)):
+        raise Invalid("This revision changes nothing.", field="/phases")
+    if checked:
+        accept(tx, caller, checked, answers, program_id=program_id, revision_number=number, deed=Deed.REVISE, now=now)
+        revised.program.version += 1
+        restate(tx, caller.clinic_id, {program_id: revised}, because=Because.PLAN_CHANGED, now=now)
+    else:
+        revised.program.version += 1
+    return revised
+
+
+def check(
+    tx: Session, caller: Caller, program_id: UUID, proposed: RevisionDraft | None = None, *, now: datetime
+) -> Checked:
+    """What the safety rules say of a program, or of a revision that is only proposed."""
+    if proposed is None:
+        return check_program(tx, visible_programs(caller), caller.clinic_id, program_id, now=now)
+    found = course(tx, caller, program_id)
+    phases = _continued(found, proposed.phases)
+    return _check_proposed(tx, caller, found.program, phases, _flare_items(tx, caller, proposed.flare), now)
+
+
+def _check_proposed(
+    tx: Session,
+    caller: Caller,
+    program: Program,
+    phases: Sequence[PhaseDraft],
+    flare: Sequence[ItemDraft],
+    now: datetime,
+) -> Checked:
+    _check_shape(phases)
+    _known_things(tx, phases, flare)
+    proposed = [
+        PhaseFacts(
+            label=phase.label,
+            from_day=phase.from_day,
+            to_day=phase.to_day,
+            items=[_facts(item) for item in phase.items],
+        )
+        for phase in phases
+    ]
+    if flare:
+        proposed.append(PhaseFacts(label=FLARE_LABEL, is_flare=True, items=[_facts(item) for item in flare]))
+    return check_program(tx, visible_programs(caller), caller.clinic_id, program.id, now=now, proposed=proposed)
+
+
+def _facts(item: ItemDraft) -> ItemFacts:
+    return ItemFacts(
+        slug=_slug(item),
+        is_care=item.care is not None,
+        dosage=item.dosage,
+        side=item.side,
+        goal=item.goal,
+        line_id=item.line_id,
+    )
+
+
+def _slug(item: ItemDraft) -> str:
+    slug = item.exercise or item.care
+    if slug is None or (item.exercise and item.care):
+        raise Invalid("An item is either an exercise or a care item.", field="/phases")
+    return slug
+
+
+def _previous(tx: Session, caller: Caller, patient_id: UUID, named: UUID | None) -> UUID | None:
+    """The program this one follows: the one named, or the patient's last that was handed over."""
+    theirs = visible_programs(caller).where(Program.patient_id == patient_id)
+    if named is not None:
+        if tx.scalars(theirs.where(Program.id == named)).one_or_none() is None:
+            raise Unknown(f"No program {named}.", field="/previous_program_id")
+        return named
+    handed_over = theirs.where(Program.status != ProgramStatus.DRAFT).order_by(Program.id.desc()).limit(1)
+    last = tx.scalars(handed_over).one_or_none()
+    return last.id if last else None
+
+
+# From a protocol.
+
+
+def _from_protocol(source: Template, draft: ProgramDraft) -> list[PhaseDraft]:
+    """A protocol's phases, adapted. The last one runs on until the program is revised or ended: a patient whose course
+    has run out must not fall off the clock.
+    """
+    if draft.type is ProgramType.MAINTENANCE:
+        phases = [PhaseDraft(label="Maintenance", from_day=1, to_day=None, items=_items_of(source.maintenance))]
+    else:
+        last = len(source.phases) - 1
+        phases = [
+            PhaseDraft(
+                label=phase["label"],
+                from_day=phase["from_day"],
+                to_day=None if number == last else phase["to_day"],
+                items=_items_of(phase["items"]),
+            )
+            for number, phase in enumerate(source.phases)
+        ]
+    for number, adaptation in enumerate(draft.adapt):
+        phases = _adapted(phases, adaptation, number)
+    for number, extra in enumerate(draft.phases):
+        if extra.label not in {phase.label for phase in phases}:
+            raise Invalid(f"The protocol has no phase {extra.label}.", field=f"/phases/{number}/label")
+        phases = [
+            replace(phase, items=[*phase.items, *extra.items]) if phase.label == extra.label else phase
+            for phase in phases
+        ]
+    return phases
+
+
+def _adapted(phases: Sequence[PhaseDraft], change: Adaptation, number: int) -> list[PhaseDraft]:
+    touched = False
+    result = []
+    for phase in phases:
+        items: list[ItemDraft] = []
+        for item in phase.items:
+            if item.exercise != change.exercise or change.phase not in {None, phase.label}:
+                items.append(item)
+                continue
+            touched = True
+            if not change.remove:
+                items.append(
+                    replace(
+                        item,
+                        exercise=change.instead or item.exercise,
+                        dosage=change.dosage or item.dosage,
+                        side=change.side or item.side,
+                        goal=change.goal or item.goal,
+                    )
+                )
+        result.append(replace(phase, items=items))
+    if not touched:
+        raise Unknown(f"The protocol has no exercise {change.exercise} there.", field=f"/adapt/{number}/exercise")
+    return result
+
+
+def _items_of(items: Sequence[Mapping[str, Any]]) -> list[ItemDraft]:
+    # Where an exercise is one-sided and a protocol says nothing, both sides are meant; _write_revision knows which are.
+    return [
+        ItemDraft(
+            exercise=item.get("exercise"),
+            care=item.get("care"),
+            dosage=dosage_from(item["dosage"]),
+            side=Side(item["side"]) if item.get("side") else None if item.get("care") else Side.BOTH,
+            goal=item.get("goal"),
+        )
+        for item in items
+    ]
+
+
+def _flare_items(tx: Session, caller: Caller, flare: Flare | None) -> list[ItemDraft]:
+    if flare is None:
+        return []
+    if flare.protocol is not None:
+        return _items_of(template(tx, caller, flare.protocol, field="/flare/protocol").phases[0]["items"])
+    return list(flare.items)
+
+
+# Revisions.
+
+
+def _continued(found: Course, phases: Sequence[PhaseDraft]) -> list[PhaseDraft]:
+    """The phases with the lines they continue: a line named, or the same thing in the phase of the same label.
+
+    So that a dosage can be changed without naming lines, and adherence still knows which line is which.
+    """
+    known = {item.line_id for item in found.items}
+    free = _free_lines(found, is_flare=False)
+    claimed = {item.line_id for phase in phases for item in phase.items if item.line_id}
+    result = []
+    for number, phase in enumerate(phases):
+        items = []
+        for position, item in enumerate(phase.items):
+            if item.line_id is not None and item.line_id not in known:
+                raise Unknown(
+                    f"The program has no line {item.line_id}.", field=f"/phases/{number}/items/{position}/line_id"
+                )
+            items.append(_with_line(item, free.get((phase.label, _slug(item)), []), claimed))
+        result.append(replace(phase, items=items))
+    return result
+
+
+def _continued_flare(found: Course, items: Sequence[ItemDraft]) -> list[ItemDraft]:
+    free = _free_lines(found, is_flare=True)
+    claimed = {item.line_id for item in items if item.line_id}
+    return [_with_line(item, free.get((FLARE_LABEL, _slug(item)), []), claimed) for item in items]
+
+
+def _free_lines(found: Course, *, is_flare: bool) -> dict[tuple[str, str], list[UUID]]:
+    """Phase label and slug → the lines of the latest revision."""
+    lines: dict[tuple[str, str], list[UUID]] = {}
+    for phase, items in found.phases_of(max(found.revisions)):
+        if (phase.kind is PhaseKind.FLARE) is is_flare:
+            for item in items:
+                lines.setdefault((phase.label, slug_of(item)), []).append(item.line_id)
+    return lines
+
+
+def _with_line(item: ItemDraft, lines: Sequence[UUID], claimed: set[UUID]) -> ItemDraft:
+    if item.line_id is not None:
+        return item
+    line_id = next((line for line in lines if line not in claimed), None)
+    if line_id is not None:
+        claimed.add(line_id)
+    return replace(item, line_id=line_id)
+
+
+def _write_revision(
+    tx: Session,
+    caller: Caller,
+    program: Program,
+    *,
+    number: int,
+    phases: Sequence[PhaseDraft],
+    flare: Sequence[ItemDraft],
+    effective_on: date,
+    note: str | None,
+    now: datetime,
+) -> None:
+    _check_shape(phases)
+    laterality = _known_things(tx, phases, flare)
+    key: dict[str, Any] = {"clinic_id": caller.clinic_id, "program_id": program.id}
+    tx.add(
+        Revision(
+            **key, number=number, effective_on=effective_on, author_id=caller.account_id, note=note, created_at=now
+        )
+    )
+    tx.flush()  # the phases' foreign key needs it
+    rows = [(phase.label, phase.from_day, phase.to_day, PhaseKind.COURSE, phase.items) for phase in phases]
+    if flare:
+        rows.append((FLARE_LABEL, 1, None, PhaseKind.FLARE, flare))
+    for position, (label, from_day, to_day, kind, _) in enumerate(rows, start=1):
+        tx.add(
+            Phase(
+                **key,
+                revision_number=number,
+                number=position,
+                kind=kind,
+                label=label,
+                from_day=from_day,
+                to_day=to_day,
+            )
+        )
+    tx.flush()  # the items' foreign key needs them
+    for phase_number, (*_, items) in enumerate(rows, start=1):
+        for position, drafted in enumerate(items, start=1):
+            tx.add(
+                Item(
+                    **key,
+                    revision_number=number,
+                    line_id=drafted.line_id or new_id(now),
+                    phase_number=phase_number,
+                    position=position,
+                    exercise_slug=drafted.exercise,
+                    care_slug=drafted.care,
+                    side=_side(laterality.get(drafted.exercise or ""), drafted.side),
+                    goal=drafted.goal,
+                    **_columns(drafted.dosage),
+                )
+            )
+    tx.flush()  # so that what the database refuses is refused here
+
+
+def _known_things(tx: Session, phases: Sequence[PhaseDraft], flare: Sequence[ItemDraft]) -> dict[str, Laterality]:
+    """The exercises' laterality; an exercise or care item that is not on the shelf is refused."""
+    places = [
+        *(
+            (f"/phases/{number}/items/{position}", item)
+            for number, phase in enumerate(phases)
+            for position, item in enumerate(phase.items)
+        ),
+        *((f"/flare/items/{position}", item) for position, item in enumerate(flare)),
+    ]
+    slugs = {item.exercise for _, item in places if item.exercise}
+    cares = {item.care for _, item in places if item.care}
+    rows = tx.execute(select(Exercise.slug, Exercise.laterality).where(Exercise.slug.in_(slugs)))
+    known = {slug: laterality for slug, laterality in rows}  # noqa: C416  (rows are not pairs to the type checker)
+    known_cares = set(tx.scalars(select(Care.slug).where(Care.slug.in_(cares)))) if cares else set()
+    lines = set[UUID]()
+    for place, item in places:
+        _slug(item)
+        if item.exercise and item.exercise not in known:
+            raise Unknown(f"No exercise {item.exercise}.", field=f"{place}/exercise")
+        if item.care and item.care not in known_cares:
+            raise Unknown(f"No care item {item.care}.", field=f"{place}/care")
+        if item.line_id is not None and item.line_id in lines:
+            raise Invalid("Two items continue the same line.", field=f"{place}/line_id")
+        if item.line_id is not None:
+            lines.add(item.line_id)
+    return known
+
+
+def _side(laterality: Laterality | None, side: Side | None) -> Side | None:
+    """Only an exercise done one side at a time has a side; where nobody said which, the safety check asks (R-29)."""
+    return side if laterality is Laterality.EACH_SIDE else None
+
+
+def _columns(dosage: Dosage) -> dict[str, Any]:
+    columns = {each.name: getattr(dosage, each.name) for each in fields(dosage)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in columns.items()}
+
+
+def _check_shape(phases: Sequence[PhaseDraft]) -> None:
+    if not phases or not all(phase.items for phase in phases):
+        raise Invalid("A program needs a protocol, or phases with at least one item each.", field="/phases")
+    labels = set[str]()
+    for number, (phase, following) in enumerate(zip(phases, [*phases[1:], None], strict=True)):
+        if phase.to_day is not None and phase.to_day < phase.from_day:
+            raise Invalid("A phase ends on or after the day it begins.", field=f"/phases/{number}/to_day")
+        if following is not None and (phase.to_day is None or following.from_day <= phase.to_day):
+            raise Invalid("Phases follow one another without overlap.", field=f"/phases/{number + 1}/from_day")
+        if phase.label in labels | {FLARE_LABEL}:
+            raise Invalid("Each phase has a label of its own.", field=f"/phases/{number}/label")
+        labels.add(phase.label)

@@ -1,0 +1,1 @@
+"""What is prescribed, in numbers and in words: pure values and functions."""

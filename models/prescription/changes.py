@@ -1,0 +1,163 @@
+"""What a new revision changes, in the words the patient is shown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from models.prescription.dosage import Dosage, Side, amount_words, days_words, frequency_words, load_words, text, times
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrescribedLine:
+    """One line of a prescription as people see it."""
+
+    line_id: UUID
+    name: str
+    dosage: Dosage
+    side: Side | None = None
+    goal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrescribedPhase:
+    """A stretch of days with its lines."""
+
+    label: str
+    from_day: int
+    to_day: int | None
+    """None runs on."""
+    lines: tuple[PrescribedLine, ...]
+    is_flare: bool = False
+    """The plan for flare days: it has no days of its own."""
+
+
+def changes(before: Sequence[PrescribedPhase], after: Sequence[PrescribedPhase]) -> list[str]:
+    """One short sentence for each line or phase that differs: "Bird dog: 2 → 3 sets", "Cat-camel removed"."""
+    old = {line.line_id: (phase, line) for phase in before for line in phase.lines}
+    new = {line.line_id: (phase, line) for phase in after for line in phase.lines}
+    renamed = _renamed(before, after)
+    told = [f"Phase {was} is now called {now}" for was, now in renamed.items()]
+    told += [
+        f"{_name(line, phase, before, after)}: {'; '.join(differing)}"
+        for line_id, (phase, line) in new.items()
+        if line_id in old
+        for was_phase, was_line in [old[line_id]]
+        if (differing := _differences(renamed.get(was_phase.label, was_phase.label), was_line, phase.label, line))
+    ]
+    told += [
+        f"{_name(line, phase, after)} added: {text(line.dosage, line.side)}"
+        for line_id, (phase, line) in new.items()
+        if line_id not in old
+    ]
+    told += [f"{_name(line, phase, before)} removed" for line_id, (phase, line) in old.items() if line_id not in new]
+    return told + _phase_changes(before, after, renamed)
+
+
+def _name(line: PrescribedLine, phase: PrescribedPhase, *prescriptions: Sequence[PrescribedPhase]) -> str:
+    """An exercise's name, with its phase and side where the name alone would not say which."""
+    alike = max(
+        (
+            [(one, other) for one in phases for other in one.lines if other.name == line.name]
+            for phases in prescriptions
+        ),
+        key=len,
+    )
+    if len(alike) == 1 and not phase.is_flare:
+        return line.name
+    where = [phase.label] if phase.is_flare or any(one.label != phase.label for one, _ in alike) else []
+    here = sum(one.label == phase.label for one, _ in alike)
+    return f"{line.name} ({', '.join([*where, *([_side_words(line.side)] if here > 1 else [])])})"
+
+
+def _renamed(before: Sequence[PrescribedPhase], after: Sequence[PrescribedPhase]) -> dict[str, str]:
+    """Old label → new label, of phases that took all their lines along."""
+    old, new = {phase.label for phase in before}, {phase.label for phase in after}
+    place = {line.line_id: phase.label for phase in after for line in phase.lines}
+    found = {}
+    for phase in before:
+        went = {place[line.line_id] for line in phase.lines if line.line_id in place}
+        if phase.label not in new and len(went) == 1 and not went & old:
+            found[phase.label] = went.pop()
+    return found
+
+
+def _differences(old_label: str, old: PrescribedLine, new_label: str, new: PrescribedLine) -> list[str]:
+    found = []
+    if old.name != new.name:
+        found.append(f"now {new.name}")
+    if old_label != new_label:
+        found.append(f"moved from {old_label} to {new_label}")
+    found += _dosage_differences(old.dosage, new.dosage)
+    if old.side != new.side:
+        found.append(f"{_side_words(old.side)} → {_side_words(new.side)}")
+    if old.goal != new.goal:
+        found.append(f"now for {new.goal.replace('_', ' ')}" if new.goal else "no goal any more")
+    return found
+
+
+def _dosage_differences(old: Dosage, new: Dosage) -> list[str]:
+    # One number that changed is told as a number; anything else as the whole before and after.
+    numbers = (
+        ("sets", "{0} → {1} sets"),
+        ("reps", "{0} → {1} repetitions"),
+        ("hold_seconds", "hold {0} → {1} s"),
+        ("duration_minutes", "{0:g} → {1:g} min"),
+        ("distance_m", "{0} → {1} m"),
+        ("load_kg", "{0:g} → {1:g} kg"),
+        ("rpe_target", "effort {0} → {1} of 10"),
+        ("pain_limit", "pain limit {0} → {1} of 10"),
+        ("rest_seconds", "rest {0} → {1} s"),
+    )
+    simple = all((getattr(old, name) is None) == (getattr(new, name) is None) for name, _ in numbers)
+    found = []
+    if simple:
+        found = [
+            words.format(getattr(old, name), getattr(new, name))
+            for name, words in numbers
+            if getattr(old, name) != getattr(new, name)
+        ]
+        if old.tempo != new.tempo:
+            found.append("another tempo")
+        if old.band != new.band:
+            found.append(f"{old.band or 'no'} → {new.band or 'no'} band")
+    elif (was := [*amount_words(old), *load_words(old)]) != (now := [*amount_words(new), *load_words(new)]):
+        found.append(
+            f"{', '.join(was)} → {', '.join(now)}" if was and now else f"now {', '.join(now) or 'as you like'}"
+        )
+    return found + _frequency_differences(old, new)
+
+
+def _frequency_differences(old: Dosage, new: Dosage) -> list[str]:
+    if old.as_needed_max_per_day is not None or new.as_needed_max_per_day is not None:
+        was, now = frequency_words(old), frequency_words(new)
+        return [f"{was} → {now}"] if was != now else []
+    found = []
+    if old.sessions_per_day != new.sessions_per_day:
+        found.append(f"{times(old.sessions_per_day)} → {times(new.sessions_per_day)} a day")
+    if days_words(old) != days_words(new):
+        if old.days_per_week and new.days_per_week:
+            found.append(f"{old.days_per_week} → {new.days_per_week} days a week")
+        else:
+            found.append(f"{days_words(old)} → {days_words(new)}")
+    return found
+
+
+def _side_words(side: Side | None) -> str:
+    return {None: "no side", Side.BOTH: "both sides"}.get(side, f"{side} side")
+
+
+def _phase_changes(
+    before: Sequence[PrescribedPhase], after: Sequence[PrescribedPhase], renamed: Mapping[str, str]
+) -> list[str]:
+    old = {renamed.get(phase.label, phase.label): _days(phase) for phase in before if not phase.is_flare}
+    new = {phase.label: _days(phase) for phase in after if not phase.is_flare}
+    return [
+        f"Phase {label}: now {days}"
+        for label, days in new.items()
+        # A lone phase that runs on has no days worth telling.
+        if old.get(label) != days and (label in old or len(new) > 1)
+    ]
+
+
+def _days(phase: PrescribedPhase) -> str:
+    return f"day {phase.from_day} to {phase.to_day}" if phase.to_day else f"from day {phase.from_day} on"

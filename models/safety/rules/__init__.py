@@ -1,0 +1,71 @@
+"""The rules R-01 … as one registry, and the check that runs them over a situation."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from models.safety.facts import Situation
+from models.safety.rules import dose, gate, loads, mix
+from models.safety.rules.registry import Finding, Hit, Rule, RuleSeverity
+
+__all__ = ["RULES", "Finding", "Rule", "RuleSeverity", "check"]
+
+RULES: Mapping[str, Rule] = {
+    rule.id: rule for rule in sorted((*gate.RULES, *mix.RULES, *loads.RULES, *dose.RULES), key=lambda rule: rule.id)
+}
+
+T = TypeVar("T")
+_ORDER = {severity: number for number, severity in enumerate(RuleSeverity)}
+
+
+def check(situation: Situation, switched: Mapping[str, RuleSeverity] | None = None) -> list[Finding]:
+    """Everything the rules find, gravest first, then by rule.
+
+    `switched` are a clinic's own severities by rule id; fixed rules and final findings keep theirs. A rule the
+    protocol is exempt from only informs, with the reason.
+    """
+    found: dict[str, Finding] = {}
+    for rule in RULES.values():
+        for hit in rule.finds(situation):
+            finding = _finding(rule, hit, situation, (switched or {}).get(rule.id))
+            known = found.get(finding.key)
+            found[finding.key] = _merged(known, finding) if known else finding
+    return sorted(found.values(), key=lambda finding: (_ORDER[finding.severity], finding.key))
+
+
+def _finding(rule: Rule, hit: Hit, situation: Situation, switched: RuleSeverity | None) -> Finding:
+    severity, message = hit.severity or rule.severity, hit.message
+    if not rule.is_fixed and not hit.final:
+        severity = switched or severity
+        if exempt := situation.program.exemptions.get(rule.id):
+            severity, message = RuleSeverity.INFO, f"{message} Accepted in this protocol: {exempt}"
+    return Finding(
+        key="/".join(part for part in (rule.id, hit.exercise, hit.condition, hit.about) if part),
+        rule=rule.id,
+        version=rule.version,
+        severity=severity,
+        message=message,
+        source=rule.source,
+        final=hit.final,
+        exercise=hit.exercise,
+        condition=hit.condition,
+        phases=(hit.phase.label,) if hit.phase else (),
+        line_ids=(hit.line_id,) if hit.line_id else (),
+        suggestions=hit.suggestions,
+    )
+
+
+def _merged(known: Finding, again: Finding) -> Finding:
+    """The same finding in another phase; the graver of the two speaks."""
+    graver = min(known, again, key=lambda finding: _ORDER[finding.severity])
+    return replace(
+        graver,
+        phases=_union(known.phases, again.phases),
+        line_ids=_union(known.line_ids, again.line_ids),
+        suggestions=_union(known.suggestions, again.suggestions),
+        final=known.final or again.final,
+    )
+
+
+def _union(one: Iterable[T], other: Iterable[T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys((*one, *other)))
