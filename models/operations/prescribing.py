@@ -150,6 +150,7 @@ def create_program(tx: Session, caller: Caller, patient_id: UUID, draft: Program
     """A draft with its first revision. Nothing is expected until it is activated."""
     whose = patient(tx, caller, patient_id)
     source = template(tx, caller, draft.protocol) if draft.protocol is not None else None
+    _known_things(tx, draft.phases, draft.flare.items if draft.flare else [], draft.adapt)
     phases = _from_protocol(source, draft) if source else list(draft.phases)
     maintenance = draft.type is ProgramType.MAINTENANCE
     title = draft.title
@@ -491,8 +492,10 @@ def _write_revision(
     tx.flush()  # so that what the database refuses is refused here
 
 
-def _known_things(tx: Session, phases: Sequence[PhaseDraft], flare: Sequence[ItemDraft]) -> dict[str, Laterality]:
-    """The exercises' laterality; an exercise or care item that is not on the shelf is refused."""
+def _known_things(
+    tx: Session, phases: Sequence[PhaseDraft], flare: Sequence[ItemDraft], adapt: Sequence[Adaptation] = ()
+) -> dict[str, Laterality]:
+    """The exercises' laterality; an exercise or care item that is not on the shelf is refused where it was said."""
     places = [
         *(
             (f"/phases/{number}/items/{position}", item)
@@ -501,11 +504,14 @@ def _known_things(tx: Session, phases: Sequence[PhaseDraft], flare: Sequence[Ite
         ),
         *((f"/flare/items/{position}", item) for position, item in enumerate(flare)),
     ]
-    slugs = {item.exercise for _, item in places if item.exercise}
+    slugs = {item.exercise for _, item in places if item.exercise} | {one.instead for one in adapt if one.instead}
     cares = {item.care for _, item in places if item.care}
     rows = tx.execute(select(Exercise.slug, Exercise.laterality).where(Exercise.slug.in_(slugs)))
     known = {slug: laterality for slug, laterality in rows}  # noqa: C416  (rows are not pairs to the type checker)
     known_cares = set(tx.scalars(select(Care.slug).where(Care.slug.in_(cares)))) if cares else set()
+    for number, one in enumerate(adapt):
+        if one.instead and one.instead not in known:
+            raise Unknown(f"No exercise {one.instead}.", field=f"/adapt/{number}/instead")
     lines = set[UUID]()
     for place, item in places:
         _slug(item)

@@ -1,5 +1,6 @@
 """What a new revision changes, in the words the patient is shown."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -37,48 +38,66 @@ def changes(before: Sequence[PrescribedPhase], after: Sequence[PrescribedPhase])
     new = {line.line_id: (phase, line) for phase in after for line in phase.lines}
     renamed = _renamed(before, after)
     told = [f"Phase {was} is now called {now}" for was, now in renamed.items()]
-    told += [
-        f"{_name(line, phase, before, after)}: {'; '.join(differing)}"
-        for line_id, (phase, line) in new.items()
-        if line_id in old
-        for was_phase, was_line in [old[line_id]]
-        if (differing := _differences(renamed.get(was_phase.label, was_phase.label), was_line, phase.label, line))
-    ]
+    for line_id, (phase, line) in new.items():
+        if line_id in old:
+            was_phase, was = old[line_id]
+            label = renamed.get(was_phase.label, was_phase.label)
+            differing = _differences(label, was, phase.label, line)
+            if differing:
+                name = _name(was, was_phase, before, with_phase=label == phase.label)
+                told.append(f"{name}: {'; '.join(differing)}")
     told += [
         f"{_name(line, phase, after)} added: {text(line.dosage, line.side)}"
         for line_id, (phase, line) in new.items()
         if line_id not in old
     ]
-    told += [f"{_name(line, phase, before)} removed" for line_id, (phase, line) in old.items() if line_id not in new]
-    return told + _phase_changes(before, after, renamed)
+    gone = _gone(before, after, renamed)
+    told += [
+        f"{_name(line, phase, before)} removed"
+        for line_id, (phase, line) in old.items()
+        if line_id not in new and phase.label not in gone
+    ]
+    return told + _phase_changes(before, after, renamed) + [f"Phase {label} removed" for label in gone]
 
 
-def _name(line: PrescribedLine, phase: PrescribedPhase, *prescriptions: Sequence[PrescribedPhase]) -> str:
+def _gone(before: Sequence[PrescribedPhase], after: Sequence[PrescribedPhase], renamed: Mapping[str, str]) -> list[str]:
+    """The phases that are no more, where there were several: told once, not line by line."""
+    course = [phase.label for phase in before if not phase.is_flare]
+    kept = {phase.label for phase in after if not phase.is_flare} | renamed.keys()
+    return [label for label in course if label not in kept] if len(course) > 1 else []
+
+
+def _name(
+    line: PrescribedLine, phase: PrescribedPhase, prescription: Sequence[PrescribedPhase], *, with_phase: bool = True
+) -> str:
     """An exercise's name, with its phase and side where the name alone would not say which."""
-    alike = max(
-        (
-            [(one, other) for one in phases for other in one.lines if other.name == line.name]
-            for phases in prescriptions
-        ),
-        key=len,
-    )
-    if len(alike) == 1 and not phase.is_flare:
-        return line.name
-    where = [phase.label] if phase.is_flare or any(one.label != phase.label for one, _ in alike) else []
-    here = sum(one.label == phase.label for one, _ in alike)
-    return f"{line.name} ({', '.join([*where, *([_side_words(line.side)] if here > 1 else [])])})"
+    alike = [(one.label, other) for one in prescription for other in one.lines if other.name == line.name]
+    elsewhere = any(label != phase.label for label, _ in alike)
+    here = sum(label == phase.label for label, _ in alike)
+    where = [
+        *([phase.label] if with_phase and (elsewhere or phase.is_flare) else []),
+        *([_side_words(line.side)] if here > 1 else []),
+    ]
+    return f"{line.name} ({', '.join(where)})" if where else line.name
 
 
 def _renamed(before: Sequence[PrescribedPhase], after: Sequence[PrescribedPhase]) -> dict[str, str]:
-    """Old label → new label, of phases that took all their lines along."""
-    old, new = {phase.label for phase in before}, {phase.label for phase in after}
-    place = {line.line_id: phase.label for phase in after for line in phase.lines}
-    found = {}
-    for phase in before:
-        went = {place[line.line_id] for line in phase.lines if line.line_id in place}
-        if phase.label not in new and len(went) == 1 and not went & old:
-            found[phase.label] = went.pop()
-    return found
+    """Old label → new label, of phases that took their lines along to a phase of their own."""
+    old, new = ([phase for phase in phases if not phase.is_flare] for phases in (before, after))
+    known, place = (
+        {phase.label for phase in old},
+        {line.line_id: phase.label for phase in new for line in phase.lines},
+    )
+    went = {phase.label: {place[line.line_id] for line in phase.lines if line.line_id in place} for phase in old}
+    gone = {was: labels for was, labels in went.items() if was not in {phase.label for phase in new}}
+    comers = Counter(label for labels in gone.values() for label in labels)
+    return {
+        was: now
+        for was, labels in gone.items()
+        if len(labels) == 1
+        for now in labels
+        if now not in known and comers[now] == 1
+    }
 
 
 def _differences(old_label: str, old: PrescribedLine, new_label: str, new: PrescribedLine) -> list[str]:

@@ -11,6 +11,7 @@ from models.prescription.dosage import Dosage, Side
 
 HOUSEHOLD = frozenset({"bed", "chair", "wall", "doorway", "pillow", "towel", "table", "counter", "shoes", "anchor"})
 """What every home has; never missing (design choice)."""
+_TRUNK = frozenset({"low_back", "thoracic", "trunk", "hip", "whole_body"})
 _NEUROMOTOR = frozenset({"motor_control", "neck_control", "posture"})
 
 
@@ -42,8 +43,8 @@ class Exercise:
 
     @property
     def trains_trunk(self) -> bool:
-        """Whether it is core or stabilization work."""
-        return self.category in {"core", "stabilization"}
+        """Whether it is core work, or stabilization of trunk or hips: the limbs have theirs in that category too."""
+        return self.category == "core" or (self.category == "stabilization" and self.region in _TRUNK)
 
     @property
     def domain(self) -> str:

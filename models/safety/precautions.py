@@ -98,7 +98,9 @@ def is_gentle(exercise: Exercise, near: frozenset[str]) -> bool:
 
 
 def joints_near(flare: Condition) -> frozenset[str]:
-    """The inflamed joints and their neighbours."""
+    """The inflamed joints and their neighbours; every joint where nobody said which."""
+    if not flare.joints:
+        return frozenset(_NEIGHBOURS)
     return flare.joints.union(*(_NEIGHBOURS.get(joint, frozenset()) for joint in flare.joints))
 
 

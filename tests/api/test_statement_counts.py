@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -10,9 +11,12 @@ import pytest
 from sqlalchemy.orm import Session
 
 from models.database import Database
+from models.operations import findings, prescribing
+from models.prescription.dosage import Side
+from models.tables import ConditionStatus
 from tests.api.conftest import Clinic
 from tests.architecture.statements import counting
-from tests.builders import MONDAY, NOON, a_patient, a_program, log_days
+from tests.builders import MONDAY, NOON, a_dosage, a_draft, a_patient, a_program, log_days, screened
 from tests.conftest import Clock
 
 
@@ -101,3 +105,36 @@ def test_a_worklist_of_many_costs_what_a_worklist_of_one_does(
     with at_most(3):
         items = client.get("/v1/worklist", headers=clinic.therapist).json()["items"]
     assert len(items) == 21
+
+
+@pytest.mark.usefixtures("history")
+def test_checking_ten_items(client: httpx.Client, database: Database, clinic: Clinic, clock: Clock) -> None:
+    """Ten items, five conditions, four screenings and examinations: what it costs does not depend on any of them."""
+    phone(database, clinic, clock)
+    with database.writing() as tx:
+        for code in ("osteoporosis", "chronic-lbp", "raynaud", "hypertension", "oa-knee"):
+            said = findings.ConditionDraft(code=code, status=ConditionStatus.CONFIRMED)
+            findings.record_condition(tx, clinic.ines, clinic.patient_id, said, now=clock.now)
+        for pain in range(4):
+            screened(tx, clinic.ines, clinic.patient_id, now=clock.now)
+            examined = findings.ExaminationDraft(pain=pain)
+            findings.examine(tx, clinic.ines, clinic.patient_id, examined, now=clock.now)
+        draft = a_draft()
+        (phase,) = draft.phases
+        ten = [replace(phase.items[0], exercise=slug, side=Side.BOTH) for slug in TEN]
+        ten.append(prescribing.ItemDraft(care="heat-pack", dosage=a_dosage()))
+        drafted = prescribing.create_program(
+            tx, clinic.ines, clinic.patient_id, replace(draft, phases=[replace(phase, items=ten)]), now=clock.now
+        )
+    path = f"/v1/programs/{drafted.id}/check"
+    assert client.post(path, headers=clinic.therapist).status_code == 200  # the catalogue is read once a process
+    with at_most(8):
+        found = client.post(path, headers=clinic.therapist).json()
+    assert found["burden"][0]["items"] == 10
+    assert len(found["findings"]) > 20
+
+
+TEN = (
+    *("bird-dog", "glute-bridge", "cat-camel", "side-plank-knees", "dead-bug-arms"),
+    *("walk-easy", "step-up", "heel-raise", "wall-angel", "modified-curl-up"),
+)

@@ -1,11 +1,18 @@
 """Migrations arrive at the tables we declare."""
 
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Connection, Engine, column, insert, inspect, table as sql_table, text
+from sqlalchemy.exc import IntegrityError
 
+from models.database import open_database
 from models.tables import Base
-from tests.conftest import migrate
+from tests.conftest import created, migrate
 
 
 def test_migrations_arrive_at_the_tables_we_declare(engine: Engine) -> None:
@@ -35,3 +42,107 @@ def test_migrating_twice_changes_nothing(engine: Engine) -> None:
     migrate(engine)
     with engine.connect() as connection:
         assert MigrationContext.configure(connection).get_current_heads() == ("0002",)
+
+
+def test_data_of_the_first_revision_comes_along(kind: str, tmp_path: Path) -> None:
+    """A clinic's rows as version 0001 held them: nothing is lost, and what is new has its value."""
+    with ExitStack() as undo:
+        url = f"sqlite:///{tmp_path / 'old.db'}" if kind == "sqlite" else undo.enter_context(created())
+        engine, _ = open_database(url)
+        undo.callback(engine.dispose)
+        migrate(engine, "0001")
+        with engine.begin() as connection:
+            for table, row in OLD_ROWS:
+                add(connection, table, row)
+        migrate(engine)
+        with engine.connect() as connection:
+            sessions = connection.execute(text("SELECT done, exercised FROM session ORDER BY done")).all()
+            assert [(done, bool(exercised)) for done, exercised in sessions] == [("all", True), ("none", False)]
+            assert connection.execute(text("SELECT kind, label FROM phase")).all() == [("course", "All along")]
+            assert connection.execute(text("SELECT exercise_slug, care_slug, sets FROM item")).all() == [
+                ("bird-dog", None, 3)
+            ]
+            assert len(connection.execute(text("SELECT * FROM session_entry")).all()) == 1
+            assert str(connection.execute(text("SELECT goals FROM exercise")).scalar_one()) == "[]"
+            with pytest.raises(IntegrityError):
+                connection.execute(text("UPDATE item SET sets = 7"))
+            connection.rollback()
+        if kind == "sqlite":
+            with engine.connect() as connection, pytest.raises(IntegrityError):
+                connection.execute(text("UPDATE item SET exercise_slug = 'no-such'"))
+
+
+ID = "00000000000000000000000000000001"
+NOW = "2025-03-03 12:00:00"
+OLD_ROWS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("clinic", {"id": ID, "name": "Old", "time_zone": "UTC", "locale": "en", "is_demo": 0, "settings": "{}"}),
+    (
+        "exercise",
+        {
+            **dict.fromkeys(("name", "summary", "category", "subcategory", "region", "position"), "x"),
+            **dict.fromkeys(("evidence", "search_text"), "x"),
+            **dict.fromkeys(("load_tags", "muscles", "trunk_sides", "steps", "cues", "common_errors", "stop_if"), "[]"),
+            "slug": "bird-dog", "version": 1, "level": 2, "laterality": "alternating", "dosage": "{}",
+        },
+    ),
+    ("account", {"clinic_id": ID, "id": ID, "role": "therapist", "name": "Ines"}),
+    (
+        "patient",
+        {
+            "clinic_id": ID, "id": ID, "given_name": "Ann", "family_name": "Archer", "time_zone": "UTC",
+            "language": "en", "equipment": "[]", "preferences": "{}", "version": 1,
+        },
+    ),
+    (
+        "program",
+        {
+            "clinic_id": ID, "id": ID, "patient_id": ID, "type": "prescribed", "status": "active", "title": "Back",
+            "starts_on": "2025-03-03", "created_by": ID, "version": 2,
+        },
+    ),
+    ("revision", {"clinic_id": ID, "program_id": ID, "number": 1, "effective_on": "2025-03-03", "author_id": ID}),
+    (
+        "phase",
+        {"clinic_id": ID, "program_id": ID, "revision_number": 1, "number": 1, "label": "All along", "from_day": 1},
+    ),
+    (
+        "item",
+        {
+
+                "clinic_id": ID,
+                "program_id": ID,
+                "revision_number": 1,
+                "line_id": ID,
+                "phase_number": 1,
+                "position": 1
+            ,
+            "exercise_slug": "bird-dog", "sets": 3, "reps": 10, "pain_limit": 5, "sessions_per_day": 1,
+            "days_per_week": 3,
+        },
+    ),
+    *(
+        (
+            "session",
+            {
+                "clinic_id": ID, "patient_id": ID, "id": f"{number:032x}", "program_id": ID, "performed_at": NOW,
+                "time_zone": "UTC", "local_date": "2025-03-04", "received_at": NOW, "source": "patient",
+                "done": done, "chips": "[]", "low_trust": 0, "version": 1, "content_hash": b"x" * 32,
+            },
+        )
+        for number, done in ((1, "all"), (2, "none"))
+    ),
+    (
+        "session_entry",
+        {"clinic_id": ID, "patient_id": ID, "session_id": ID, "line_id": ID, "skipped": 0, "not_sure": 0},
+    ),
+)
+FLAGS = {"is_demo", "low_trust", "skipped", "not_sure"}
+
+
+def add(connection: Connection, table: str, row: dict[str, Any]) -> None:
+    """A row as an older version would have written it, by its names alone."""
+    columns = {one["name"] for one in inspect(connection).get_columns(table)}
+    said = row | ({"created_at": NOW} if "created_at" in columns else {})
+    if connection.dialect.name == "postgresql":
+        said = {name: bool(value) if name in FLAGS else value for name, value in said.items()}
+    connection.execute(insert(sql_table(table, *map(column, said))).values(said))

@@ -82,7 +82,9 @@ def test_a_session_closes_the_flag_and_promises_the_next(tx: Session) -> None:
     log_days(tx, ines, course.program.id, [date(2025, 4, 9)])
     assert closed(tx) == ["returned"]
     assert the_list(tx, ines, "04-09") == []
-    assert tx.scalars(select(Flag.episode).where(Flag.kind == FlagKind.SILENCE, Flag.closed_at.is_(None))).all() == ["2025-04-09"]
+    assert tx.scalars(select(Flag.episode).where(Flag.kind == FlagKind.SILENCE, Flag.closed_at.is_(None))).all() == [
+        "2025-04-09"
+    ]
 
 
 def test_a_log_that_was_only_late_closes_it_as_such(tx: Session) -> None:

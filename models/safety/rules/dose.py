@@ -1,9 +1,11 @@
 """How much, how fast, and whether it can be done at all: burden, steps, completeness (clinical content 5.1)."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import ceil
 
-from models.prescription.burden import burden, minutes_a_week, repetitions_a_week
+from models.prescription.burden import burden, minutes, minutes_a_week, repetitions_a_week
 from models.safety.choices import chain, swaps
 from models.safety.conditions import RADICULAR
 from models.safety.facts import Item, Logged, Phase, Situation
@@ -20,6 +22,8 @@ AEROBIC_STEP, AEROBIC_MINUTES_STEP, REPETITION_STEP = 1.2, 5, 1.3
 PAIN_HELD, PAIN_RISE = 5, 2
 """Of 10 (R-23)."""
 LOGS = 3
+EASY = 1
+"""Level; adding something easy is no progression."""
 UNSETTLED = 2
 STRETCH_SECONDS, STRETCH_SECONDS_OLDER = (10, 60), 30
 OLDER = 65
@@ -46,9 +50,9 @@ def r15(s: Situation) -> Iterator[Hit]:
     """One round without the aerobic items takes more than 30 minutes, or more than the patient has."""
     limit = min(SESSION_MINUTES, s.patient.minutes_available or SESSION_MINUTES)
     for phase in s.program.phases:
-        minutes = burden([item.load for item in phase.items]).minutes_per_session
-        if minutes > limit:
-            yield Hit(message=f"Session about {minutes:.0f} min; {limit} is the limit.", phase=phase)
+        length = burden([item.load for item in phase.items]).minutes_per_session
+        if length > limit:
+            yield Hit(message=f"Session about {ceil(length)} min; {limit} is the limit.", phase=phase)
 
 
 @rule("R-21", "No jump of two levels", WARN, "product rule", is_design=True)
@@ -82,16 +86,17 @@ def r22(s: Situation) -> Iterator[Hit]:
     """
     for earlier, later, weeks in _steps(s):
         was, now = (sum(minutes_a_week(i.load) for i in p.items if i.exercise.is_aerobic) for p in (earlier, later))
-        longest = [max((_bout(i) for i in p.items if i.exercise.is_aerobic), default=0.0) for p in (earlier, later)]
+        longest = [
+            max((minutes(i.load) for i in p.items if i.exercise.is_aerobic), default=0.0) for p in (earlier, later)
+        ]
         if was and now > was * AEROBIC_STEP and longest[1] - longest[0] > AEROBIC_MINUTES_STEP * weeks:
             message = f"Aerobic minutes from {was:.0f} to {now:.0f} a week: step too large."
             yield Hit(message=message, about="aerobic", phase=later)
-        counted = {item.exercise.slug: repetitions_a_week(item.dosage) for item in earlier.items if _repeated(item)}
+        counted, counts = _repetitions(earlier), _repetitions(later)
         for item in later.items:
-            before = counted.get(item.exercise.slug)
-            repetitions = repetitions_a_week(item.dosage)
-            if before and _repeated(item) and repetitions > before * (1 + (REPETITION_STEP - 1) * weeks):
-                message = f"{item.exercise.name}: repetitions from {before:.0f} to {repetitions:.0f} a week, too many."
+            before, after = counted[item.exercise.slug], counts[item.exercise.slug]
+            if _repeated(item) and before and after > before * (1 + (REPETITION_STEP - 1) * weeks):
+                message = f"{item.exercise.name}: repetitions from {before:.0f} to {after:.0f} a week, too many."
                 yield on(item, later, message)
 
 
@@ -106,8 +111,13 @@ def _steps(s: Situation) -> Iterator[tuple[Phase, Phase, float]]:
                     yield was, now, 1.0
 
 
-def _bout(item: Item) -> float:
-    return (item.dosage.sets or 1) * (item.dosage.duration_minutes or 0)
+def _repetitions(phase: Phase) -> Counter[str]:
+    """Weekly repetitions of each exercise, left and right lines together."""
+    counted: Counter[str] = Counter()
+    for item in phase.items:
+        if _repeated(item):
+            counted[item.exercise.slug] += repetitions_a_week(item.dosage)  # type: ignore[assignment]
+    return counted
 
 
 def _repeated(item: Item) -> bool:
@@ -145,13 +155,19 @@ def is_harder(before: Sequence[Phase], after: Sequence[Phase]) -> bool:
     """Whether a phase asks for more than it did: a higher level, more repetitions or minutes, more load."""
     was = {phase.label: phase for phase in before}
     return any(
-        (phase.label in was and _measure(phase) > _measure(was[phase.label])) or _is_line_harder(phase, before)
+        (phase.label in was and _has_harder_item(phase, was[phase.label])) or _is_line_harder(phase, before)
         for phase in after
     )
 
 
-def _measure(phase: Phase) -> int:
-    return max((item.exercise.level for item in phase.items), default=0)
+def _has_harder_item(phase: Phase, was: Phase) -> bool:
+    """Something new that is harder than all there was, or as hard and not easy."""
+    known, hardest = {item.line_id for item in was.items}, max((item.exercise.level for item in was.items), default=0)
+    return any(
+        item.exercise.level > hardest
+        or (item.line_id not in known and item.exercise.level == hardest and item.exercise.level > EASY)
+        for item in phase.items
+    )
 
 
 def _is_line_harder(phase: Phase, before: Sequence[Phase]) -> bool:

@@ -104,18 +104,14 @@ def _phase_of_today(s: Situation) -> Phase | None:
 
 @rule("R-37", "Fracture of a vertebra or surgery: taught in person", BLOCK, "TFF")
 def r37(s: Situation) -> Iterator[Hit]:
-    """Something of the first phase was not taught by a physiotherapist."""
+    """Something of a phase that begins now, or has begun, was not taught by a physiotherapist."""
     conditions = s.of("vertebral-fracture", *POST_OP)
-    if not conditions or not s.program.phases:
-        return
-    for item in s.program.phases[0].items:
-        if item.taught_on is None:
-            yield on(
-                item,
-                s.program.phases[0],
-                f"{item.exercise.name}: teach it in person first.",
-                condition=conditions[0].code,
-            )
+    today = (s.today - s.program.runs_since).days + 1 if s.program.runs_since else 1
+    for phase in s.program.phases if conditions else ():
+        for item in phase.items if phase.from_day <= today else ():
+            if item.taught_on is None:
+                message = f"{item.exercise.name}: teach it in person first."
+                yield on(item, phase, message, condition=conditions[0].code)
 
 
 @rule("R-40", "Released by the surgeon", BLOCK, "POSTOP")
@@ -125,7 +121,9 @@ def r40(s: Situation) -> Iterator[Hit]:
         surgery, released = condition.on("surgery_on") or condition.onset_on, condition.on("released_on")
         if released is None or released > s.today:
             yield Hit(message="Surgeon's release needed: none is recorded.", condition=condition.code)
-        elif surgery is None or s.today - surgery < timedelta(weeks=SURGERY_WEEKS):
+        elif surgery is None:
+            yield Hit(message="Surgeon's release needed: the day of surgery is unknown.", condition=condition.code)
+        elif s.today - surgery < timedelta(weeks=SURGERY_WEEKS):
             yield Hit(message="Surgeon's release needed: surgery was less than 12 weeks ago.", condition=condition.code)
 
 

@@ -1,10 +1,13 @@
 """What may harm this patient: loads, joints, directions, effort, heat and cold (clinical content 2.4 and 5.1)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from itertools import groupby
 
+from models.prescription.burden import minutes
 from models.safety.choices import swaps
-from models.safety.facts import CareItem, Condition, Situation
+from models.safety.facts import CareItem, Condition, Item, Phase, Situation
 from models.safety.harms import harms
 from models.safety.rules.registry import BLOCK, INFO, WARN, Hit, RuleSeverity, on, rule
 
@@ -13,9 +16,13 @@ FLARE_EFFORT, CARDIAC_EFFORT = 3, 6
 COLD_MINUTES = 10
 COLD_HOURS = 48
 FLARE_LEVEL = 1
+_OFF_FLOOR = frozenset({"bed", "chair_sitting"})
+SUPINE_MINUTES = 3
+"""Lying flat on the back for longer in one go counts as SUP (amendment)."""
+_SUPINE = frozenset({"supine", "hook_lying", "bed"})
 _COLD_REFUSED = ("raynaud", "cold-urticaria", "cryoglobulinaemia", "poor-circulation", "reduced-sensation")
 _TENS_REFUSED = ("pacemaker", "pregnancy", "epilepsy", "broken-skin")
-_HEAT_REFUSED = ("reduced-sensation", "broken-skin")
+_HEAT_REFUSED = ("reduced-sensation", "broken-skin", "joint-flare")
 _LOW_BACK = ("acute-strain", "chronic-lbp", "disc-herniation", "sciatica", "spinal-stenosis", "spondylolisthesis")
 _AGAINST: dict[str, tuple[frozenset[str], str]] = {
     "flexion": (frozenset({"FLX", "FLL"}), "bending forward"),
@@ -26,8 +33,12 @@ _OPPOSITE = {"flexion": "extension", "extension": "flexion"}
 
 
 def _harmful(s: Situation, rule_id: str) -> Iterator[Hit]:
+    lying = {id(item) for phase in (*s.program.phases, s.program.flare) if phase for item in long_supine(phase)}
     for phase, item in s.program.items():
-        for harm in harms(item.exercise, s):
+        exercise = item.exercise
+        if id(item) in lying:
+            exercise = replace(exercise, load_tags=exercise.load_tags | {"SUP"})
+        for harm in harms(exercise, s):
             if harm.rule == rule_id:
                 # Only R-12 has a lighter side: the head that hangs.
                 severity = WARN if harm.rule == "R-12" and not harm.blocks else None
@@ -40,6 +51,16 @@ def _harmful(s: Situation, rule_id: str) -> Iterator[Hit]:
                     about=harm.about,
                     final=harm.final,
                 )
+
+
+def long_supine(phase: Phase) -> list[Item]:
+    """The items of every run of supine exercises that takes more than three minutes in one go."""
+    found: list[Item] = []
+    for is_supine, run in groupby(phase.items, key=lambda item: item.exercise.position in _SUPINE):
+        items = list(run)
+        if is_supine and sum(minutes(item.load) for item in items) > SUPINE_MINUTES:
+            found += items
+    return found
 
 
 @rule("R-08", "No load that a condition says to avoid", BLOCK, "clinical content 2.4", is_fixed=True)
@@ -85,13 +106,14 @@ def r12(s: Situation) -> Iterator[Hit]:
 @rule("R-13", "Heat, cold and currents suit the patient", BLOCK, "S1; COLD; B")
 def r13(s: Situation) -> Iterator[Hit]:
     """Cold with Raynaud and its like, or over 10 minutes, blocks; more than 48 hours after a strain it warns. Heat with
-    numb or broken skin blocks, with an inflamed joint or thin skin it warns. TENS with a pacemaker and its like blocks.
+    numb or broken skin or an inflamed joint blocks, with thin skin it warns. TENS with a pacemaker and its like blocks.
     What only a clinic can give warns.
     """
-    for _, line in s.program.care():
+    for phase, line in s.program.care():
         for message, condition, severity in _care_conflicts(line, s):
             yield Hit(
                 message=f"{line.care.name}: {message}",
+                phase=phase,
                 severity=severity,
                 exercise=line.care.slug,
                 condition=condition,
@@ -101,22 +123,20 @@ def r13(s: Situation) -> Iterator[Hit]:
 
 
 def _care_conflicts(line: CareItem, s: Situation) -> Iterator[tuple[str, str | None, RuleSeverity]]:
-    care, minutes = line.care, line.dosage.duration_minutes
+    care, length = line.care, line.dosage.duration_minutes
     refused = {"cold": _COLD_REFUSED, "heat": _HEAT_REFUSED, "tens": _TENS_REFUSED}.get(care.agent or "", ())
     for condition in s.of(*refused):
         yield f"not suitable ({condition.code}).", condition.code, BLOCK
     if care.agent == "cold":
-        if minutes is not None and minutes > COLD_MINUTES:
-            yield f"at most {COLD_MINUTES} minutes, wrapped.", None, BLOCK
         for strain in s.of("acute-strain"):
             if strain.onset_on and s.today - strain.onset_on >= timedelta(hours=COLD_HOURS):
                 yield "after the first 48 hours heat serves better.", strain.code, WARN
-    elif care.agent == "heat":
-        for condition in s.of("joint-flare", "corticosteroid-long-term"):
-            where = "a hot joint" if condition.code == "joint-flare" else "thin skin"
-            yield f"not on {where}.", condition.code, WARN
-    elif minutes is not None and care.max_minutes is not None and minutes > care.max_minutes:
-        yield f"longer than {care.max_minutes} minutes.", None, WARN
+    if care.agent == "heat":
+        for condition in s.of("corticosteroid-long-term"):
+            yield "not on thin skin.", condition.code, WARN
+    limit = COLD_MINUTES if care.agent == "cold" else care.max_minutes
+    if length is not None and limit is not None and length > limit:
+        yield f"at most {limit} minutes.", None, BLOCK if care.agent == "cold" else WARN
     if not care.at_home:
         yield "only in the clinic, not at home.", None, WARN
 
@@ -144,8 +164,8 @@ def r33(s: Situation) -> Iterator[Hit]:
 
 @rule("R-36", "Not against the patient's direction", WARN, "S4-19; DP11")
 def r36(s: Situation) -> Iterator[Hit]:
-    """Where a direction was recorded: an item into the direction that provokes, or against the preferred one; and a
-    plan that goes only the wrong way.
+    """Where a direction was recorded, as preferred or as provoking: an item into the one that provokes, or against the
+    preferred one; and a plan that goes only the wrong way.
     """
     for condition in s.conditions:
         preference = condition.details.get("direction_preference")
@@ -176,9 +196,10 @@ def _only_wrong_way(s: Situation, condition: Condition, preference: str) -> Iter
 def r38(s: Situation) -> Iterator[Hit]:
     """The guideline does not offer them for low-back pain."""
     if s.has(*_LOW_BACK):
-        for _, line in s.program.care():
+        for phase, line in s.program.care():
             if line.care.agent in {"ultrasound", "tens"}:
                 yield Hit(
+                    phase=phase,
                     message=f"{line.care.name}: the guideline advises against it for low-back pain.",
                     exercise=line.care.slug,
                     line_id=line.line_id,
@@ -211,7 +232,8 @@ def r35(s: Situation) -> Iterator[Hit]:
     for phase, item in s.program.items():
         for harm in harms(item.exercise, s):
             if harm.rule == "R-35":
-                instead = [one.exercise for one in swaps(item.exercise, s) if "FLR" not in one.exercise.load_tags][:3]
+                off_floor = [one.exercise for one in swaps(item.exercise, s) if "FLR" not in one.exercise.load_tags]
+                instead = sorted(off_floor, key=lambda one: one.position not in _OFF_FLOOR)[:3]
                 swap = f", for example {instead[0].name.lower()}" if instead else ""
                 message = f"{item.exercise.name}: {harm.reason}{swap}."
                 yield on(item, phase, message, about=harm.about, suggestions=tuple(one.slug for one in instead))

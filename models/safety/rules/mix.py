@@ -46,7 +46,7 @@ def r03(s: Situation) -> Iterator[Hit]:
 @rule("R-04", "A back program has stabilization and core", WARN, "S3")
 def r04(s: Situation) -> Iterator[Hit]:
     """Over the whole program only one of the two; maintenance answers to R-25."""
-    found = {e.category for e in s.program.exercises} & {"stabilization", "core"}
+    found = {e.category for e in s.program.exercises if e.trains_trunk}
     if is_back_program(s) and not s.program.is_maintenance and len(found) == 1:
         missing = ({"stabilization", "core"} - found).pop()
         yield Hit(message=f"Add {missing} by week 4.")
@@ -98,7 +98,7 @@ def r16(s: Situation) -> Iterator[Hit]:
         for phase in s.program.phases:
             days = _days(item for item in phase.items if item.exercise.trains_trunk)
             if days < TRUNK_DAYS:
-                yield Hit(message=f"Core or stabilization on {days:g} days a week; 3 to 5 worked best.", phase=phase)
+                yield Hit(message=f"Core or stabilization on {_told(days)} a week; 3 to 5 worked best.", phase=phase)
 
 
 @rule("R-17", "Enough aerobic minutes by the last phase", WARN, "WHO20, EUL18")
@@ -110,7 +110,7 @@ def r17(s: Situation) -> Iterator[Hit]:
     found = sum(minutes_a_week(item.load) for item in last.items if item.exercise.is_aerobic)
     if found < MODERATE_MINUTES:
         yield Hit(
-            message=f"{found:.0f} aerobic minutes a week; the target is 150. Fine while ramping up.",
+            message=f"{int(found)} aerobic minutes a week; the target is 150. Fine while ramping up.",
             severity=WARN if found < LEAST_MINUTES else INFO,
             phase=last,
         )
@@ -122,7 +122,7 @@ def r18(s: Situation) -> Iterator[Hit]:
     for phase in s.program.phases if s.program.is_maintenance else s.program.phases[1:]:
         days = _days(item for item in phase.items if item.exercise.domain == "strength")
         if days < STRENGTH_DAYS:
-            yield Hit(message=f"Strength on {days:g} days a week; 2 or more.", phase=phase)
+            yield Hit(message=f"Strength on {_told(days)} a week; 2 or more.", phase=phase)
 
 
 @rule("R-19", "Balance often enough", WARN, "WHO20, TFF")
@@ -132,9 +132,9 @@ def r19(s: Situation) -> Iterator[Hit]:
     for phase in s.program.phases:
         days = _days(item for item in phase.items if item.exercise.category == "balance")
         if at_risk and days < BALANCE_DAYS:
-            yield Hit(message=f"Balance practice on {days:g} days a week; at least 3.", phase=phase)
+            yield Hit(message=f"Balance practice on {_told(days)} a week; at least 3.", phase=phase)
         elif s.has("osteoporosis") and days < BALANCE_DAYS_BONE:
-            yield Hit(message=f"Balance practice on {days:g} days a week; daily is best.", severity=INFO, phase=phase)
+            yield Hit(message=f"Balance practice on {_told(days)} a week; daily is best.", severity=INFO, phase=phase)
 
 
 @rule("R-20", "All four domains in inflammatory and wear-and-tear disease", INFO, "EUL18")
@@ -182,8 +182,17 @@ def r46(s: Situation) -> Iterator[Hit]:
 
 
 def _days(items: Iterable[Item]) -> float:
-    """Days of a week on which at least one of them is expected, at the least."""
-    return max((item.dosage.days_a_week for item in items), default=0)
+    """Days of a week on which at least one of them is expected, at the least: definite weekdays are counted together,
+    flexible days may coincide.
+    """
+    dosages = [item.dosage for item in items]
+    definite = {day for dosage in dosages for day in dosage.weekdays or ()}
+    return max([len(definite), *(dosage.days_a_week for dosage in dosages)])
+
+
+def _told(days: float) -> str:
+    """Days as people say them."""
+    return "1 day" if days == 1 else f"{round(days, 1):g} days"
 
 
 RULES = (r02, r03, r04, r05, r06, r07, r16, r17, r18, r19, r20, r24, r25, r46)
