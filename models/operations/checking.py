@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from models.adherence.flags import FlagKind
 from models.operations.callers import Caller
-from models.operations.courses import dosage_of
+from models.operations.courses import dosage_of, prescriptions
 from models.operations.ids import new_id
 from models.prescription.burden import Burden, burden
 from models.prescription.dosage import Dosage, Side
@@ -665,24 +665,7 @@ def _written(
         .subquery()
     )
     rows = tx.execute(
-        select(Revision.effective_on, Phase, Item, Care, teaching.c.taught_on, teaching.c.shown)
-        .join(
-            Phase,
-            and_(
-                Phase.clinic_id == Revision.clinic_id,
-                Phase.program_id == Revision.program_id,
-                Phase.revision_number == Revision.number,
-            ),
-        )
-        .join(
-            Item,
-            and_(
-                Item.clinic_id == Phase.clinic_id,
-                Item.program_id == Phase.program_id,
-                Item.revision_number == Phase.revision_number,
-                Item.phase_number == Phase.number,
-            ),
-        )
+        prescriptions(Revision.effective_on, Phase, Item, Care, teaching.c.taught_on, teaching.c.shown)
         .join(Care, Care.slug == Item.care_slug, isouter=True)
         .join(
             teaching, and_(teaching.c.program_id == Item.program_id, teaching.c.line_id == Item.line_id), isouter=True

@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
+    ColumnElement,
     Select,
     Table,
     and_,
@@ -250,9 +251,11 @@ def change(tx: Session, interruption: Pause | Flare, **values: Any) -> None:
         setattr(interruption, name, value)
 
 
-def _add_items(tx: Session, clinic_id: UUID, found: dict[UUID, Course]) -> None:
-    rows = tx.execute(
-        select(Revision, Phase, Item, func.coalesce(Exercise.name, Care.name))
+def prescriptions(*wanted: Any) -> Select[Any]:
+    """Select from revisions with their phases and items; the caller names clinic and programs."""
+    return (
+        select(*wanted)
+        .select_from(Revision)
         .join(
             Phase,
             and_(
@@ -270,6 +273,21 @@ def _add_items(tx: Session, clinic_id: UUID, found: dict[UUID, Course]) -> None:
                 Item.phase_number == Phase.number,
             ),
         )
+    )
+
+
+def pause_holds(clinic_id: Any, program_id: Any, now: datetime) -> ColumnElement[bool]:
+    """Whether a pause of a program holds at `now`; `clinic_id` and `program_id` are columns of the statement around."""
+    return (
+        select(Pause.id)
+        .where(Pause.clinic_id == clinic_id, Pause.program_id == program_id, Pause.from_at <= now, Pause.until_at > now)
+        .exists()
+    )
+
+
+def _add_items(tx: Session, clinic_id: UUID, found: dict[UUID, Course]) -> None:
+    rows = tx.execute(
+        prescriptions(Revision, Phase, Item, func.coalesce(Exercise.name, Care.name))
         .join(Exercise, Exercise.slug == Item.exercise_slug, isouter=True)
         .join(Care, Care.slug == Item.care_slug, isouter=True)
         .where(Revision.clinic_id == clinic_id, Revision.program_id.in_(found))

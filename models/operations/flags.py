@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from models.adherence import RULE_VERSION
 from models.adherence.flags import BARRIER_DAYS, HIDDEN_BY_PAUSES, SELF_CLOSING, Finding, FlagKind
 from models.database import insert_or_replace
-from models.operations.courses import Course
+from models.operations.courses import Course, pause_holds
 from models.operations.ids import new_id
 from models.safety.red_flags import Alarm
-from models.tables import Flag, Patient, Pause
+from models.tables import Flag, Patient
 
 
 class Because(StrEnum):
@@ -69,16 +69,7 @@ def raise_alarms(tx: Session, clinic_id: UUID, patient_id: UUID, heard: Sequence
 
 def is_due(now: datetime) -> ColumnElement[bool]:
     """The flags on the list at `now`: come due, neither faded nor snoozed nor hidden by a pause."""
-    paused = (
-        select(Pause.id)
-        .where(
-            Pause.clinic_id == Flag.clinic_id,
-            Pause.program_id == Flag.program_id,
-            Pause.from_at <= now,
-            Pause.until_at > now,
-        )
-        .exists()
-    )
+    paused = pause_holds(Flag.clinic_id, Flag.program_id, now)
     return and_(
         Flag.closed_at.is_(None),
         Flag.opens_at <= now,

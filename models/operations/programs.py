@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from models.adherence.schedule import midnight_after
 from models.operations.callers import Caller
 from models.operations.checking import Answers, Discharge, accept, check_program
-from models.operations.courses import Course, change
+from models.operations.courses import Course, change, pause_holds
 from models.operations.flags import Because
 from models.operations.ids import new_id
 from models.operations.patients import patient
@@ -56,16 +56,7 @@ class Listed:
 def programs_of(tx: Session, caller: Caller, patient_id: UUID, *, now: datetime) -> list[Listed]:
     """A patient's programs, latest first."""
     known = patient(tx, caller, patient_id)
-    paused = (
-        select(Pause.id)
-        .where(
-            Pause.clinic_id == Program.clinic_id,
-            Pause.program_id == Program.id,
-            Pause.from_at <= now,
-            Pause.until_at > now,
-        )
-        .exists()
-    )
+    paused = pause_holds(Program.clinic_id, Program.id, now)
     rows = tx.execute(
         visible_programs(caller)
         .where(Program.patient_id == known.id)
