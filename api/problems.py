@@ -69,6 +69,9 @@ class Problem(BaseModel):
     kept: bool | None = Field(default=None, description="A refused session: its body is kept.")
     safety_raised: bool | None = Field(default=None, description="A refused session: its safety answers were heard.")
     advice: list[str] | None = Field(default=None, description="A refused session: what to tell the patient now.")
+    findings: list[dict[str, Any]] | None = Field(
+        default=None, description="A prescription that was not let through: what the safety rules found, gravest first."
+    )
     retryable: bool | None = Field(default=None, description="The same request may succeed later.")
 
 

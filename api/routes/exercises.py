@@ -1,7 +1,7 @@
 """The catalogue: exercises and protocols."""
 
 from typing import Annotated
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import TypeAdapter
@@ -24,7 +24,7 @@ from models.tables import Category
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 
-_PLACE: TypeAdapter[tuple[int, Slug]] = TypeAdapter(tuple[int, Slug])
+_PLACE: TypeAdapter[tuple[int, int, Slug]] = TypeAdapter(tuple[int, int, Slug])
 
 
 @router.get("/exercises", summary="Search the catalogue")
@@ -62,11 +62,11 @@ def list_exercises(
     with visit.reading() as (tx, caller):
         if safe_for is not None:
             suited = choosing.catalogue_for(tx, caller, safe_for, wanted, after=after, limit=limit + 1, now=visit.now)
-            places = [(one.choice.rank, one.found.exercise.slug) for one in suited]
+            places = [one.choice.place for one in suited]
             items = [ExerciseOut.suited(one) for one in suited]
         else:
-            found = catalogue.exercises(tx, wanted, after=after[1] if after else None, limit=limit + 1)
-            places = [(0, one.exercise.slug) for one in found]
+            found = catalogue.exercises(tx, wanted, after=after[2] if after else None, limit=limit + 1)
+            places = [(0, 0, one.exercise.slug) for one in found]
             items = [ExerciseOut.of(one) for one in found]
     place = places[limit - 1] if len(places) > limit else None
     return ExercisePage(items=items[:limit], next=next_cursor(request, response, place))
@@ -93,7 +93,12 @@ def list_protocols(visit: SignedInVisit) -> ProtocolPage:
 @router.post("/protocols", status_code=201, summary="Save a protocol of the clinic's own")
 def save_protocol(said: NewProtocolIn, visit: StaffVisit, response: Response) -> ProtocolOut:
     with visit.writing() as (tx, caller):
-        saved = protocols.save_protocol(tx, caller, said.slug, said.as_draft(), now=visit.now)
+        named = uuid5(caller.clinic_id, said.slug)
+        if visit.made_before(tx, caller, said) == named:
+            saved = protocols.template(tx, caller, said.slug)
+        else:
+            saved = protocols.save_protocol(tx, caller, said.slug, said.as_draft(), now=visit.now)
+            visit.remember(tx, caller, said, named)
         show_version(response, saved.version)
         return ProtocolOut.of(saved)
 

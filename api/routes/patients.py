@@ -25,7 +25,7 @@ from api.schemas.patients import (
 from api.schemas.programs import CheckInOut, CheckInPage
 from api.schemas.words import Line, Name
 from api.visit import ExpectedVersion, SignedInVisit, StaffVisit, show_version
-from models.operations import findings, patients, programs
+from models.operations import dangers, findings, patients, programs
 
 router = APIRouter(prefix="/v1/patients", tags=["patients"])
 
@@ -120,7 +120,7 @@ def record_condition(patient_id: UUID, said: ConditionIn, visit: StaffVisit, res
             recorded = findings.record_condition(tx, caller, patient_id, said.as_draft(), now=visit.now)
             visit.remember(tx, caller, said, recorded.id)
         show_version(response, recorded.version)
-        return ConditionOut.of(recorded, findings.endangered(tx, caller, patient_id, now=visit.now))
+        return ConditionOut.of(recorded, dangers.endangered(tx, caller.clinic_id, patient_id, now=visit.now))
 
 
 @router.put("/{patient_id}/conditions/{condition_id}", summary="Replace what is known of a condition, or resolve it")
@@ -137,7 +137,7 @@ def amend_condition(
             tx, caller, patient_id, condition_id, said.as_draft(), version=version, now=visit.now
         )
         show_version(response, amended.version)
-        return ConditionOut.of(amended, findings.endangered(tx, caller, patient_id, now=visit.now))
+        return ConditionOut.of(amended, dangers.endangered(tx, caller.clinic_id, patient_id, now=visit.now))
 
 
 @router.get("/{patient_id}/examinations", summary="A patient's examinations, latest first")

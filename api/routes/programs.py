@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import TypeAdapter
 
+from api.paging import Cursor, Limit, next_cursor, read_cursor
 from api.schemas.exercises import SuggestionOut, SuggestionPage
 from api.schemas.programs import (
     DischargeIn,
@@ -42,6 +44,8 @@ from models.operations.courses import Course
 from models.refusals import Refusal
 
 router = APIRouter(prefix="/v1", tags=["programs"])
+
+_REVISION: TypeAdapter[tuple[int]] = TypeAdapter(tuple[int])
 
 
 @router.get("/patients/{patient_id}/programs", summary="A patient's programs, latest first")
@@ -106,12 +110,24 @@ def activate_program(
         return _shown(prescribing.course_with_advice(tx, caller, program_id, now=visit.now), response, visit.now)
 
 
-@router.get("/programs/{program_id}/revisions", summary="Every revision, latest first, with what it changed")
-def list_revisions(program_id: UUID, visit: SignedInVisit) -> RevisionPage:
+@router.get("/programs/{program_id}/revisions", summary="A program's revisions, latest first, with what each changed")
+def list_revisions(
+    program_id: UUID,
+    visit: SignedInVisit,
+    request: Request,
+    response: Response,
+    limit: Limit = 25,
+    cursor: Cursor = None,
+) -> RevisionPage:
+    before = read_cursor(cursor, _REVISION)
     with visit.reading() as (tx, caller):
         course = prescribing.course(tx, caller, program_id)
-        numbers = sorted(course.revisions, reverse=True)
-        return RevisionPage(items=[RevisionOut.of(course, course.revisions[number], {}) for number in numbers])
+        numbers = [one for one in sorted(course.revisions, reverse=True) if before is None or one < before[0]]
+        place = (numbers[limit - 1],) if len(numbers) > limit else None
+        return RevisionPage(
+            items=[RevisionOut.of(course, course.revisions[number], {}) for number in numbers[:limit]],
+            next=next_cursor(request, response, place),
+        )
 
 
 @router.post(
@@ -123,7 +139,11 @@ def revise_program(
     program_id: UUID, said: RevisionIn, version: ExpectedVersion, visit: StaffVisit, response: Response
 ) -> ProgramOut:
     with visit.writing() as (tx, caller):
-        prescribing.revise(tx, caller, program_id, said.as_draft(), said.as_answers(), version=version, now=visit.now)
+        if visit.made_before(tx, caller, said) is None:
+            prescribing.revise(
+                tx, caller, program_id, said.as_draft(), said.as_answers(), version=version, now=visit.now
+            )
+            visit.remember(tx, caller, said, program_id)
         return _shown(prescribing.course_with_advice(tx, caller, program_id, now=visit.now), response, visit.now)
 
 
@@ -141,6 +161,12 @@ def pause_program(program_id: UUID, said: PauseIn, visit: SignedInVisit) -> Paus
         return PauseOut.of(declared)
 
 
+@router.post("/programs/{program_id}/pauses/{pause_id}/end", summary="End one pause today, or call it off")
+def end_pause(program_id: UUID, pause_id: UUID, visit: SignedInVisit) -> PauseOut:
+    with visit.writing() as (tx, caller):
+        return PauseOut.of(programs.end_pause(tx, caller, program_id, pause_id, now=visit.now))
+
+
 @router.post("/programs/{program_id}/resume", summary="End the pause today")
 def resume_program(program_id: UUID, visit: SignedInVisit, response: Response) -> ProgramOut:
     with visit.writing() as (tx, caller):
@@ -153,7 +179,7 @@ def declare_flare(program_id: UUID, said: FlareDaysIn, visit: SignedInVisit) -> 
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:
-            return FlareDaysOut.model_validate(programs.flare(tx, caller, program_id, known))
+            return FlareDaysOut.of(programs.flare(tx, caller, program_id, known))
         declared = programs.declare_flare(
             tx,
             caller,
@@ -165,13 +191,13 @@ def declare_flare(program_id: UUID, said: FlareDaysIn, visit: SignedInVisit) -> 
             now=visit.now,
         )
         visit.remember(tx, caller, said, declared.id)
-        return FlareDaysOut.model_validate(declared)
+        return FlareDaysOut.of(declared)
 
 
 @router.post("/programs/{program_id}/flares/{flare_id}/end", summary="The flare ends with today")
 def end_flare(program_id: UUID, flare_id: UUID, visit: SignedInVisit) -> FlareDaysOut:
     with visit.writing() as (tx, caller):
-        return FlareDaysOut.model_validate(programs.end_flare(tx, caller, program_id, flare_id, now=visit.now))
+        return FlareDaysOut.of(programs.end_flare(tx, caller, program_id, flare_id, now=visit.now))
 
 
 @router.get("/programs/{program_id}/reviews", summary="A program's reviews, latest first")
@@ -207,8 +233,14 @@ def list_teachings(program_id: UUID, visit: StaffVisit) -> TeachingPage:
 @router.post("/programs/{program_id}/teachings", status_code=201, summary="Record exercises taught and shown back")
 def teach_program(program_id: UUID, said: TeachingIn, visit: StaffVisit) -> TeachingPage:
     with visit.writing() as (tx, caller):
+        first = visit.made_before(tx, caller, said)
+        if first is not None:
+            known = programs.teachings_of(tx, caller, program_id)
+            made_at = next((one.created_at for one in known if one.id == first), None)
+            return TeachingPage(items=[TaughtOut.model_validate(one) for one in known if one.created_at == made_at])
         shown = [(one.line_id, one.teach_back) for one in said.lines]
         taught = programs.teach(tx, caller, program_id, shown, taught_on=said.taught_on, now=visit.now)
+        visit.remember(tx, caller, said, taught[0].id)
         return TeachingPage(items=[TaughtOut.model_validate(one) for one in taught])
 
 
@@ -229,15 +261,12 @@ def discharge_patient(program_id: UUID, said: DischargeIn, visit: StaffVisit) ->
                     now=visit.now,
                 )
             visit.remember(tx, caller, said, program_id)
-        listed = programs.programs_of(
-            tx, caller, prescribing.course(tx, caller, program_id).program.patient_id, now=visit.now
-        )
-        following = next((one.program.id for one in listed if one.program.previous_program_id == program_id), None)
+        ended = prescribing.course(tx, caller, program_id).program
+        following = programs.maintenance_after(tx, caller, program_id)
+        shown = prescribing.course_with_advice(tx, caller, following, now=visit.now) if following else None
         return DischargeOut(
-            ended=next(ProgramBrief.listed(one) for one in listed if one.program.id == program_id),
-            maintenance=(
-                ProgramOut.of(prescribing.course(tx, caller, following), visit.now) if following is not None else None
-            ),
+            ended=ProgramBrief.listed(programs.Listed(program=ended, status=ended.status)),
+            maintenance=ProgramOut.of(shown[0], visit.now, advice=shown[1]) if shown else None,
         )
 
 

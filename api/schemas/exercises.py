@@ -1,11 +1,10 @@
 """The catalogue as it is read."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from api.schemas.programs import DosageOut, ItemIn, PhaseIn
 from api.schemas.words import Answer, Code, Line, Note, Said, Slug
@@ -239,15 +238,6 @@ class OwnProtocolIn(Said):
     )
     progression: Note | None = None
     not_for: Note | None = None
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "OwnProtocolIn":
-        for phase, following in pairwise(self.phases):
-            if phase.to_day is None or following.from_day <= phase.to_day:
-                raise ValueError("phases follow one another without overlap")
-        if len({phase.label for phase in self.phases}) < len(self.phases):
-            raise ValueError("each phase has a label of its own")
-        return self
 
     def as_draft(self) -> OwnDraft:
         return OwnDraft(

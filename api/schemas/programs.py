@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from api.schemas.safety import AnswersIn, DecisionOut, FindingOut
 from api.schemas.words import Answer, Code, Flagged, Line, Note, ProgramDay, Said, Slug, number, whole
 from models.adherence.flags import Reason
-from models.operations.courses import Course, dosage_of, last_day, slug_of
+from models.operations.courses import Course, dosage_of, last_day, last_flare_day, slug_of
 from models.operations.prescribing import Adaptation, Flare, ItemDraft, PhaseDraft, ProgramDraft, RevisionDraft
 from models.operations.programs import Listed
 from models.operations.protocols import CHECK_IN_MONTHS
@@ -19,6 +19,7 @@ from models.prescription.dosage import Dosage, Side, dosage_from, text
 from models.safety.conditions import JOINTS
 from models.tables import (
     Deed,
+    Flare as FlareDays,
     Item,
     Pause,
     PauseReason,
@@ -144,13 +145,19 @@ class PhaseIn(Said):
 class AdaptationIn(Said):
     """One change to a protocol on the way: what is said replaces what the protocol says."""
 
-    exercise: Slug = Field(description="The protocol's exercise.", examples=["modified-curl-up"])
+    exercise: Slug = Field(description="The protocol's exercise, or care item.", examples=["modified-curl-up"])
     phase: Line | None = Field(default=None, description="Label of one phase; left out: wherever it stands.")
     remove: Flagged = False
     instead: Slug | None = Field(default=None, description="The exercise that takes its place.")
     dosage: DosageIn | None = None
     side: Side | None = None
     goal: Line | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "AdaptationIn":
+        if not (self.remove or self.instead or self.dosage or self.side or self.goal):
+            raise ValueError("say what to change: remove, instead, dosage, side or goal")
+        return self
 
     def as_draft(self) -> Adaptation:
         return Adaptation(
@@ -239,7 +246,9 @@ class ProposalIn(Said):
 
     def as_draft(self) -> RevisionDraft:
         return RevisionDraft(
-            phases=[phase.as_draft() for phase in self.phases], flare=self.flare.as_draft() if self.flare else None
+            phases=[phase.as_draft() for phase in self.phases],
+            flare=self.flare.as_draft() if self.flare else None,
+            keeps_flare="flare" not in self.model_fields_set,
         )
 
 
@@ -247,7 +256,9 @@ class RevisionIn(AnswersIn):
     """The whole prescription as it shall be from a day on, with the answers to the safety check."""
 
     phases: Annotated[list[PhaseIn], Field(min_length=1, max_length=12)]
-    flare: FlareIn | None = Field(default=None, description="Left out: no plan for flare days any more.")
+    flare: FlareIn | None = Field(
+        default=None, description="Left out, it stays; null: no plan for flare days any more."
+    )
     effective_on: ProgramDay | None = Field(
         default=None, description="Today, where the patient lives, if left out; never a past day."
     )
@@ -257,6 +268,7 @@ class RevisionIn(AnswersIn):
         return RevisionDraft(
             phases=[phase.as_draft() for phase in self.phases],
             flare=self.flare.as_draft() if self.flare else None,
+            keeps_flare="flare" not in self.model_fields_set,
             effective_on=self.effective_on,
             note=self.note,
         )
@@ -316,7 +328,7 @@ class RevisionOut(Answer):
             (phase.kind, PhaseOut.of(phase, items, course, advice))
             for phase, items in course.phases_of(revision.number)
         ]
-        before = max((number for number in course.revisions if number < revision.number), default=None)
+        before = course.base_of(revision.number)
         return cls(
             number=revision.number,
             effective_on=revision.effective_on,
@@ -330,9 +342,10 @@ class RevisionOut(Answer):
 
 
 class RevisionPage(Answer):
-    """Every revision of a program, latest first."""
+    """A page of a program's revisions, latest first."""
 
     items: list[RevisionOut]
+    next: str | None = Field(description="Cursor of the next page.")
 
 
 class UpcomingOut(Answer):
@@ -355,13 +368,14 @@ class PauseOut(Answer):
     created_at: AwareDatetime
 
     @classmethod
-    def of(cls, pause: Pause) -> "PauseOut":
+    def of(cls, pause: Pause, as_of: datetime | None = None) -> "PauseOut":
+        lifted = pause.lifted_at is not None and (as_of is None or pause.lifted_at <= as_of)
         return cls(
             id=pause.id,
             from_on=pause.from_on,
-            to_on=max(last_day(pause), pause.from_on),
+            to_on=max(last_day(pause, as_of), pause.from_on),
             reason=pause.reason,
-            lifted_on=pause.lifted_on,
+            lifted_on=pause.lifted_on if lifted else None,
             created_at=pause.created_at,
         )
 
@@ -371,10 +385,14 @@ class FlareDaysOut(Answer):
 
     id: UUID
     from_on: date
-    to_on: date
+    to_on: date = Field(description="The last flare day.")
     joints: list[str]
     note: str | None
     created_at: AwareDatetime
+
+    @classmethod
+    def of(cls, flare: FlareDays, as_of: datetime | None = None) -> "FlareDaysOut":
+        return cls.model_validate(flare).model_copy(update={"to_on": last_flare_day(flare, as_of)})
 
 
 class ProgramBrief(Answer):
@@ -427,15 +445,10 @@ class ProgramOut(ProgramBrief):
         moment = min(as_of or now, now)
         today = course.local_today(moment)
         revision = course.revision_on(today, moment)
-        later = [
-            one
-            for one in course.revisions.values()
-            if one.number > revision.number and one.created_at <= moment and one.effective_on > today
-        ]
         listed = Listed(program=course.program, status=course.status(moment))
         return cls.model_validate(
             {
-                **_brief(listed),
+                **_brief(listed, moment),
                 "revision": RevisionOut.of(course, revision, advice or {}),
                 "upcoming": [
                     UpcomingOut(
@@ -444,18 +457,20 @@ class ProgramOut(ProgramBrief):
                         note=one.note,
                         changes=changes(course.prescribed(revision.number), course.prescribed(one.number)),
                     )
-                    for one in later
+                    for one in course.upcoming(today, moment)
                 ],
-                "pauses": [PauseOut.of(pause) for pause in course.pauses if pause.created_at <= moment],
-                "flares": [FlareDaysOut.model_validate(one) for one in course.flares if one.created_at <= moment],
+                "pauses": [PauseOut.of(pause, moment) for pause in course.pauses if pause.created_at <= moment],
+                "flares": [FlareDaysOut.of(one, moment) for one in course.flares if one.created_at <= moment],
             }
         )
 
 
-def _brief(listed: Listed) -> dict[str, Any]:
+def _brief(listed: Listed, as_of: datetime | None = None) -> dict[str, Any]:
     program = listed.program
+    over = program.ended_at is not None and (as_of is None or program.ended_at <= as_of)
     plain = {name: getattr(program, name) for name in ProgramBrief.model_fields if name not in {"status", "protocol"}}
-    return plain | {"status": listed.status, "protocol": program.protocol_slug or program.own_protocol_slug}
+    unsaid = {} if over else dict.fromkeys(("ended_on", "end_reason", "end_note"))
+    return plain | unsaid | {"status": listed.status, "protocol": program.protocol_slug or program.own_protocol_slug}
 
 
 class PauseIn(Said):

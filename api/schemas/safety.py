@@ -64,9 +64,7 @@ class AnswersIn(Said):
     )
 
     def as_answers(self) -> Answers:
-        return Answers(
-            overrides={one.finding: one.reason for one in self.overrides}, acknowledged=frozenset(self.acknowledged)
-        )
+        return Answers(overrides=[(one.finding, one.reason) for one in self.overrides], acknowledged=self.acknowledged)
 
 
 class FindingOut(Answer):
@@ -84,6 +82,7 @@ class FindingOut(Answer):
     phases: list[str] = Field(description="Labels of the phases concerned; none: the whole program.")
     line_ids: list[UUID]
     suggestions: list[str] = Field(description="Exercises to use instead.")
+    advice: str | None = Field(description="What the patient is told beside the exercise.")
 
 
 class BurdenOut(Answer):

@@ -5,6 +5,7 @@ Numbers are strict: "5" is not 5 and true is not 1. Dates and instants are ISO 8
 
 import re
 from datetime import UTC, date, datetime
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -105,6 +106,26 @@ def whole(low: int, high: int) -> Any:
 def number(low: float, high: float) -> Any:
     """The constraints of a number from `low` to `high`."""
     return Field(strict=True, ge=low, le=high, allow_inf_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        if len(value) > 20 or any(isinstance(one, list | dict) for one in value):
+            raise ValueError("must be a short list of words")
+        return [_plain(one) for one in value]
+    if isinstance(value, str):
+        if len(value) > 200:
+            raise ValueError("must be at most 200 characters")
+        return _printable(value)
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("must be a number")
+    if isinstance(value, dict) or value is None:
+        raise ValueError("must be a word, a number, true or false, or a list of words")
+    return value
+
+
+Plain = Annotated[Any, AfterValidator(_plain)]
+"""One value of an open record: a word, a number, true or false, or a short list of them."""
 
 
 class Said(BaseModel):

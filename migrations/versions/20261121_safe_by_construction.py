@@ -30,6 +30,7 @@ ITEM_CHECKS = {
     " + (CASE WHEN every_n_days IS NULL THEN 0 ELSE 1 END)"
     " + (CASE WHEN as_needed_max_per_day IS NULL THEN 0 ELSE 1 END) = 1",
 }
+PHASE_CHECKS = {"days": "from_day >= 1 AND (to_day IS NULL OR to_day >= from_day)"}
 SCORES = ("pain_before", "pain_during", "pain_after", "effort")
 
 
@@ -40,13 +41,7 @@ def upgrade() -> None:
     op.execute("UPDATE protocol SET rule_exemptions = '[]'")
     _add("protocol", "cautions", JSON, "'[]'", {})
     _add("protocol", "clearance_for", JSON, "'[]'", {})
-    _add(
-        "phase",
-        "kind",
-        sa.String(length=32),
-        "'course'",
-        {"days": "from_day >= 1 AND (to_day IS NULL OR to_day >= from_day)"},
-    )
+    _add("phase", "kind", sa.String(length=32), "'course'", PHASE_CHECKS)
     _add(
         "session",
         "exercised",
@@ -55,6 +50,7 @@ def upgrade() -> None:
         {score: f"{score} BETWEEN 0 AND 10" for score in SCORES},
     )
     with op.batch_alter_table("precaution") as batch_op:
+        batch_op.add_column(sa.Column("advice", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("holds", sa.String(), nullable=True))
     with op.batch_alter_table("pause") as batch_op:
         batch_op.add_column(sa.Column("lifted_on", sa.Date(), nullable=True))
@@ -207,6 +203,8 @@ def _new_tables() -> None:
         sa.Column("program_id", sa.Uuid(), nullable=False),
         sa.Column("from_on", sa.Date(), nullable=False),
         sa.Column("to_on", sa.Date(), nullable=False),
+        sa.Column("ended_on", sa.Date(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("joints", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("note", sa.String(), nullable=True),
         sa.Column("declared_by", sa.Uuid(), nullable=False),

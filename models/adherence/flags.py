@@ -45,6 +45,7 @@ class FlagKind(StrEnum):
     BARRIER = "barrier"
     WITHDRAWN = "withdrawn"
     REVIEW_DUE = "review_due"
+    ENDANGERED = "endangered"
 
 
 class Reason(StrEnum):

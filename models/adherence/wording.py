@@ -98,6 +98,12 @@ def _review_due(evidence: Mapping[str, Any], today: date) -> str:
     return f"Four-week review was due on {_day(due)}, {_ago(due, today)}."
 
 
+def _endangered(evidence: Mapping[str, Any], _today: date) -> str:
+    findings = evidence["findings"]
+    more = f" And {len(findings) - 1} more." if len(findings) > 1 else ""
+    return f"What is known now makes the running program unsafe. {findings[0]}{more}"
+
+
 def _told(evidence: Mapping[str, Any], _today: date) -> str:
     """Every answer, the latest first: a later one never hides an earlier."""
     said: dict[str, str] = {}
@@ -114,6 +120,7 @@ _SENTENCES: dict[FlagKind, Callable[[Mapping[str, Any], date], str]] = {
     FlagKind.BARRIER: _barrier,
     FlagKind.WITHDRAWN: _withdrawn,
     FlagKind.REVIEW_DUE: _review_due,
+    FlagKind.ENDANGERED: _endangered,
 }
 
 _NEXT_STEPS = {
@@ -124,6 +131,7 @@ _NEXT_STEPS = {
     FlagKind.FALL: "Review falls risk; put balance exercises back to supported.",
     FlagKind.BARRIER: "Ask what would make it easier.",
     FlagKind.WITHDRAWN: "Ask what would make it easier.",
+    FlagKind.ENDANGERED: "Today: change the program or override with a reason, and tell the patient what to leave out.",
     FlagKind.REVIEW_DUE: "Review: progress, change or discharge, and record it.",
 }
 

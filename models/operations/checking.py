@@ -1,18 +1,18 @@
 """Checking a prescription against the safety rules, and what a therapist answers to their findings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, and_, case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from models.adherence.flags import FlagKind
+from models.adherence.flags import FlagKind, Reason
 from models.operations.callers import Caller
-from models.operations.courses import dosage_of, prescriptions
+from models.operations.courses import dosage_of, last_flare_day, prescriptions
 from models.operations.ids import new_id
 from models.prescription.burden import Burden, burden
 from models.prescription.dosage import Dosage, Side
@@ -21,6 +21,7 @@ from models.safety import facts
 from models.safety.conditions import effective
 from models.safety.red_flags import RED_FLAGS
 from models.safety.rules import RULES, Finding, RuleSeverity, check
+from models.safety.rules.gate import GENERAL_QUESTIONS
 from models.tables import (
     Care,
     Clinic,
@@ -31,6 +32,7 @@ from models.tables import (
     Exercise,
     ExerciseNeed,
     Flag,
+    Flare,
     Item,
     Laterality,
     Patient,
@@ -51,9 +53,12 @@ from models.tables import (
     Teaching,
 )
 
+SHOWN = 3
+"""Findings named in a refusal's sentence; all of them are beside it."""
 LATELY = timedelta(days=28)
 """How far back "done lately" reaches (R-21)."""
-_TOLD_TO_PATIENTS = frozenset({"R-09", "R-10", "R-12"})
+_ANSWERED_ANEW = frozenset({"R-01", "R-23", "R-48"})
+"""What rests on how the patient is today: an earlier answer never stands for it."""
 _BY_QUESTION = {flag.question: flag.id for flag in RED_FLAGS.values()}
 
 
@@ -84,9 +89,9 @@ class PhaseFacts:
 class Answers:
     """What a therapist says to the findings of a check."""
 
-    overrides: Mapping[str, str] = field(default_factory=dict)
-    """Finding key → the typed reason."""
-    acknowledged: frozenset[str] = frozenset()
+    overrides: Sequence[tuple[str, str]] = ()
+    """Finding keys with the typed reasons."""
+    acknowledged: Sequence[str] = ()
     """Finding keys, or rule ids for all findings of a rule."""
 
 
@@ -114,6 +119,7 @@ class _Known:
     settings: Mapping[str, Any]
     conditions: list[Condition]
     red_flag: Flag | None
+    flares: Sequence[Flare] = ()
     protocol: Protocol | None = None
 
 
@@ -125,22 +131,23 @@ def check_program(
     *,
     now: datetime,
     proposed: Sequence[PhaseFacts] | None = None,
+    revision: int | None = None,
     discharge: "Discharge | None" = None,
 ) -> Checked:
-    """Run every rule over one of `programs`: its latest revision, or `proposed` phases in its place.
+    """Run every rule over one of `programs`: its latest revision or the one named, or `proposed` phases in its place.
 
     Seven statements, however many items, conditions and sessions there are.
     """
-    known = _known_of_program(tx, programs, clinic_id, program_id)
+    known = _known_of_program(tx, programs, clinic_id, program_id, now)
     assert known.program is not None
     program = known.program
     today = now.astimezone(ZoneInfo(known.patient.time_zone)).date()
     catalogue = _catalogue(tx)
-    written, taught = _written(tx, clinic_id, [program.id, program.previous_program_id], catalogue)
+    written, taught = _written(tx, clinic_id, [program.id, program.previous_program_id], catalogue, today)
     mine = written.get(program.id, {})
     running = program.status in {ProgramStatus.ACTIVE, ProgramStatus.PAUSED}
     if proposed is None:
-        phases = mine[max(mine)][1] if mine else []
+        phases = mine[revision or max(mine)][1]
     else:
         phases = _proposed(proposed, catalogue, _cares(tx, proposed), taught)
     earlier = written.get(program.previous_program_id, {}) if program.previous_program_id else {}
@@ -153,7 +160,6 @@ def check_program(
         runs_since=program.starts_on if running and program.starts_on <= today and discharge is None else None,
         review_due_on=program.review_due_on,
         exemptions={one["rule"]: one["why"] for one in known.protocol.rule_exemptions} if known.protocol else {},
-        clearance_for=frozenset(known.protocol.clearance_for) if known.protocol else frozenset(),
         check_in_months=tuple(discharge.check_in_months) if discharge else None,
         discharges=discharge is not None,
     )
@@ -164,7 +170,7 @@ def check_program(
     return _checked(
         replace(
             situation,
-            before=_in_force(mine, today) if running and proposed is not None else None,
+            before=_in_force(mine, max(today, program.starts_on)) if running and proposed is not None else None,
             previous_last_phase=previous[-1] if previous else None,
         ),
         known.settings,
@@ -206,16 +212,7 @@ def accept(
     Answers given to the very same finding of an earlier revision still stand.
     """
     decisions = _standing_decisions(tx, caller.clinic_id, program_id)
-    keys = {finding.key: finding for finding in checked.findings}
-    rules = {finding.rule for finding in checked.findings}
-    for number, (key, _) in enumerate(answers.overrides.items()):
-        if key not in keys:
-            raise Invalid(f"The check has no finding {key}.", field=f"/overrides/{number}/finding")
-    for number, said in enumerate(sorted(answers.acknowledged)):
-        if said not in keys and said not in rules and said not in RULES:
-            raise Invalid(f"The check has no finding {said}.", field=f"/acknowledged/{number}")
-    if answers.overrides and caller.role is not Role.THERAPIST:
-        raise NotAllowed("Only a therapist overrides a safety rule.")
+    _check_answers(caller, checked, answers)
     kept: dict[str, Any] = {}
     open_findings = []
     for finding in checked.findings:
@@ -241,6 +238,24 @@ def accept(
     return done
 
 
+def _check_answers(caller: Caller, checked: Checked, answers: Answers) -> None:
+    """Answers name findings there are; only a therapist overrides."""
+    keys = {finding.key for finding in checked.findings}
+    finals = {finding.key for finding in checked.findings if finding.final}
+    for number, (key, _) in enumerate(answers.overrides):
+        if key not in keys:
+            raise Invalid(f"The check has no finding {key}.", field=f"/overrides/{number}/finding")
+        if key in finals:
+            raise Invalid(f"No reason overrides {key}.", field=f"/overrides/{number}/finding")
+        if key in {other for other, _ in answers.overrides[:number]}:
+            raise Invalid(f"Two reasons for {key}.", field=f"/overrides/{number}/finding")
+    for number, said in enumerate(answers.acknowledged):
+        if said not in keys and said not in RULES:
+            raise Invalid(f"The check has no finding {said}.", field=f"/acknowledged/{number}")
+    if answers.overrides and caller.role is not Role.THERAPIST:
+        raise NotAllowed("Only a therapist overrides a safety rule.")
+
+
 def told(finding: Finding) -> dict[str, Any]:
     """A finding as JSON."""
     return {
@@ -256,6 +271,7 @@ def told(finding: Finding) -> dict[str, Any]:
         "phases": list(finding.phases),
         "line_ids": [str(line_id) for line_id in finding.line_ids],
         "suggestions": list(finding.suggestions),
+        "advice": finding.advice,
     }
 
 
@@ -266,6 +282,12 @@ def checks_of(tx: Session, clinic_id: UUID, program_id: UUID) -> Sequence[Safety
         .where(SafetyCheck.clinic_id == clinic_id, SafetyCheck.program_id == program_id)
         .order_by(SafetyCheck.checked_at, SafetyCheck.id)
     ).all()
+
+
+def overridden(tx: Session, clinic_id: UUID, program_id: UUID) -> dict[str, tuple[str, str]]:
+    """Findings a therapist overrode for this program: key → (message, fact) as they were then."""
+    answered = _standing_decisions(tx, clinic_id, program_id)
+    return {key: (one["message"], one["fact"]) for key, one in answered.items() if one["reason"] is not None}
 
 
 def advice_of(tx: Session, clinic_id: UUID, program_id: UUID, revision_number: int) -> dict[UUID, list[str]]:
@@ -282,10 +304,10 @@ def advice_of(tx: Session, clinic_id: UUID, program_id: UUID, revision_number: i
     )
     advice: dict[UUID, list[str]] = {}
     for finding in next(iter(rows), []):
-        if finding["rule"] in _TOLD_TO_PATIENTS and finding["severity"] != RuleSeverity.BLOCK:
-            words = finding["message"].split(": ", 1)[1]
-            for line_id in finding["line_ids"]:
-                advice.setdefault(UUID(line_id), []).append(words[0].upper() + words[1:])
+        for line_id in finding["line_ids"] if finding["advice"] else ():
+            said = advice.setdefault(UUID(line_id), [])
+            if finding["advice"] not in said:
+                said.append(finding["advice"])
     return advice
 
 
@@ -297,14 +319,18 @@ def switched_rules(settings: Mapping[str, Any]) -> dict[str, RuleSeverity]:
 def _refusal(findings: Sequence[Finding]) -> SafetyBlocked | NotAcknowledged:
     blocks = [finding for finding in findings if finding.severity is RuleSeverity.BLOCK]
     if blocks:
-        fixed = sum(finding.final for finding in blocks)
-        how = "give a reason for each in overrides" if not fixed else f"{fixed} of them cannot be overridden"
-        message = f"{len(blocks)} safety finding{'s' if len(blocks) > 1 else ''} block: {blocks[0].message} ({how})"
-        return SafetyBlocked(message, findings=[told(finding) for finding in findings])
+        fixed = any(finding.final for finding in blocks)
+        how = "Some of it no reason overrides." if fixed else "A therapist may override with a typed reason."
+        return SafetyBlocked(f"Blocked for safety. {_words(blocks)} {how}", findings=[told(one) for one in findings])
     return NotAcknowledged(
-        f"{len(findings)} warning{'s' if len(findings) > 1 else ''} to acknowledge: {findings[0].message}",
-        findings=[told(finding) for finding in findings],
+        f"Read and acknowledge first. {_words(findings)}", findings=[told(finding) for finding in findings]
     )
+
+
+def _words(findings: Sequence[Finding]) -> str:
+    """The first three findings, and how many more there are."""
+    more = f" And {len(findings) - SHOWN} more." if len(findings) > SHOWN else ""
+    return " ".join(finding.message for finding in findings[:SHOWN]) + more
 
 
 def _decide(
@@ -313,8 +339,8 @@ def _decide(
     """The answer that settles a finding; None if there is none, or if it needs none."""
     if finding.severity is RuleSeverity.INFO or finding.final:
         return None
-    reason = answers.overrides.get(finding.key)
-    is_acknowledged = bool({finding.key, finding.rule} & answers.acknowledged)
+    reason = dict(answers.overrides).get(finding.key)
+    is_acknowledged = finding.key in answers.acknowledged or finding.rule in answers.acknowledged
     if reason is not None or (is_acknowledged and finding.severity is RuleSeverity.WARN):
         return {
             "reason": reason,
@@ -322,16 +348,21 @@ def _decide(
             "at": now.isoformat(),
             "rule_version": finding.version,
             "message": finding.message,
+            "fact": finding.fact,
         }
-    same = earlier is not None and (earlier["message"], earlier["rule_version"]) == (finding.message, finding.version)
+    if finding.rule in _ANSWERED_ANEW:
+        return None
+    facts_now = (finding.message, finding.version, finding.fact)
+    same = earlier is not None and (earlier["message"], earlier["rule_version"], earlier["fact"]) == facts_now
     settles = same and earlier is not None and (finding.severity is RuleSeverity.WARN or earlier["reason"] is not None)
     return dict(earlier) if settles and earlier is not None else None
 
 
 def _standing_decisions(tx: Session, clinic_id: UUID, program_id: UUID) -> dict[str, Any]:
     decisions: dict[str, Any] = {}
-    for row in checks_of(tx, clinic_id, program_id):
-        decisions |= row.decisions
+    stmt = select(SafetyCheck.decisions).where(SafetyCheck.clinic_id == clinic_id, SafetyCheck.program_id == program_id)
+    for answered in tx.scalars(stmt.order_by(SafetyCheck.checked_at, SafetyCheck.id)):
+        decisions |= answered
     return decisions
 
 
@@ -342,18 +373,32 @@ def _checked(situation: facts.Situation, settings: Mapping[str, Any]) -> Checked
 # Reading what the rules need.
 
 
-def _known_of_program(tx: Session, programs: Select[Program], clinic_id: UUID, program_id: UUID) -> _Known:
+def _known_of_program(
+    tx: Session, programs: Select[Program], clinic_id: UUID, program_id: UUID, now: datetime
+) -> _Known:
     stmt = (
         programs.join(Patient, and_(Patient.clinic_id == Program.clinic_id, Patient.id == Program.patient_id))
         .join(Protocol, Protocol.slug == Program.protocol_slug, isouter=True)
+        .join(
+            Flare,
+            and_(
+                Flare.clinic_id == Program.clinic_id,
+                Flare.program_id == Program.id,
+                # Give or take a day, whatever the patient's zone; _patient_facts looks at the day itself.
+                Flare.from_on <= now.date() + timedelta(days=1),
+                func.coalesce(Flare.ended_on, Flare.to_on) >= now.date() - timedelta(days=1),
+            ),
+            isouter=True,
+        )
         .where(Program.clinic_id == clinic_id, Program.id == program_id)
-        .add_columns(Patient, Protocol)
+        .add_columns(Patient, Protocol, Flare)
     )
     rows = tx.execute(_with_clinical_facts(stmt, clinic_id)).all()
     if not rows:
         raise Unknown(f"No program {program_id}.")
     program, patient, protocol, *_ = rows[0]
-    return _known(rows, program, patient, protocol)
+    flares = {row[3].id: row[3] for row in rows if row[3] is not None}
+    return replace(_known(rows, program, patient, protocol), flares=list(flares.values()))
 
 
 def _known_of_patient(tx: Session, patients: Select[Patient], clinic_id: UUID, patient_id: UUID) -> _Known:
@@ -394,8 +439,8 @@ def _with_clinical_facts(stmt: Select[Any], clinic_id: UUID) -> Select[Any]:
 
 def _known(rows: Sequence[Any], program: Program | None, patient: Patient, protocol: Protocol | None) -> _Known:
     *_, settings, _, red_flag = rows[0]
-    conditions = [row[-2] for row in rows if row[-2] is not None]
-    return _Known(program, patient, settings or {}, conditions, red_flag, protocol)
+    conditions = {row[-2].id: row[-2] for row in rows if row[-2] is not None}
+    return _Known(program, patient, settings or {}, list(conditions.values()), red_flag, protocol=protocol)
 
 
 def _situation(
@@ -417,7 +462,7 @@ def _situation(
         conditions=conditions,
         precautions=_precautions(tx, {condition.code for condition in conditions}),
         catalogue=catalogue,
-        screened_on=screened.astimezone(ZoneInfo(known.patient.time_zone)).date() if screened else None,
+        screened=screened,
         red_flags=red_flags,
         unknown_red_flag=unknown_flag,
         examination=_examination_facts(tx, clinic_id, known.patient),
@@ -441,6 +486,11 @@ def _patient_facts(known: _Known, today: date) -> facts.Patient:
                 details=one.details,
             )
             for one in known.conditions
+        )
+        + tuple(
+            facts.Condition(code="joint-flare", joints=frozenset(flare.joints))
+            for flare in known.flares
+            if flare.joints and flare.from_on <= today <= last_flare_day(flare)
         ),
         falls_risk=patient.falls_risk,
         can_get_up_from_floor=patient.can_get_up_from_floor,
@@ -450,9 +500,10 @@ def _patient_facts(known: _Known, today: date) -> facts.Patient:
     )
 
 
-def _screening_facts(tx: Session, known: _Known, clinic_id: UUID) -> tuple[datetime | None, frozenset[str], bool]:
-    """When the patient was screened last, the red flags still answered yes, and whether a phone reported one we do not
-    know. A red flag is resolved by a later screening that answers no to it.
+def _screening_facts(tx: Session, known: _Known, clinic_id: UUID) -> tuple[dict[str, date], frozenset[str], bool]:
+    """When each red-flag question was answered last, the red flags still answered yes, and whether a phone reported one
+    we do not know. A red flag is resolved by a later screening that answers no to it; one we do not know by all of the
+    general questions asked later.
     """
     rows = tx.execute(
         select(Screening.screened_at, Screening.answers)
@@ -465,17 +516,20 @@ def _screening_facts(tx: Session, known: _Known, clinic_id: UUID) -> tuple[datet
         for question, present in answers.items():
             answered.setdefault(question, (screened_at, present))
     present = {question for question, (_, yes) in answered.items() if yes}
-    last = rows[0][0] if rows else None
+    general = [answered[question][0] for question in GENERAL_QUESTIONS if question in answered]
+    asked_all = min(general) if len(general) == len(GENERAL_QUESTIONS) else None
     unknown_flag = False
     for answer in known.red_flag.evidence["answers"] if known.red_flag else ():
         told_at = _told_at(answer)
         for question in answer["said"]:
             flag_id = _BY_QUESTION.get(question)
             if flag_id is None:
-                unknown_flag |= last is None or last < told_at
+                unknown_flag |= asked_all is None or asked_all < told_at
             elif flag_id not in answered or answered[flag_id][0] < told_at:
                 present.add(flag_id)
-    return last, frozenset(present & RED_FLAGS.keys()), unknown_flag
+    zone = ZoneInfo(known.patient.time_zone)
+    days = {question: told_at.astimezone(zone).date() for question, (told_at, _) in answered.items()}
+    return days, frozenset(present & RED_FLAGS.keys()), unknown_flag
 
 
 def _told_at(answer: Mapping[str, Any]) -> datetime:
@@ -496,27 +550,49 @@ def _examination_facts(tx: Session, clinic_id: UUID, patient: Patient) -> facts.
     if not rows:
         return None
 
-    def latest(name: str) -> Any:
-        return next((value for row in rows if (value := getattr(row, name)) is not None), None)
+    zone = ZoneInfo(patient.time_zone)
 
-    vital = next((row for row in rows if row.systolic or row.diastolic or row.resting_pulse), rows[0])
+    def latest(*names: str) -> Examination | None:
+        """The latest examination that says any of these."""
+        return next((row for row in rows if any(getattr(row, name) is not None for name in names)), None)
+
+    def value(row: Examination | None, name: str) -> Any:
+        return getattr(row, name) if row else None
+
+    def day(row: Examination | None) -> date | None:
+        return row.examined_at.astimezone(zone).date() if row else None
+
+    pressure, pulse, low = latest("systolic", "diastolic"), latest("resting_pulse"), latest("low_pressure_symptoms")
     return facts.Examination(
-        examined_on=vital.examined_at.astimezone(ZoneInfo(patient.time_zone)).date(),
-        pain=latest("pain"),
-        function=latest("function"),
+        examined_on=rows[0].examined_at.astimezone(zone).date(),
+        pain=value(latest("pain"), "pain"),
+        function=value(latest("function"), "function"),
         has_tests=any(row.tests for row in rows),
-        confidence=latest("confidence"),
-        systolic=vital.systolic,
-        diastolic=vital.diastolic,
-        resting_pulse=vital.resting_pulse,
-        low_pressure_symptoms=bool(vital.low_pressure_symptoms),
+        confidence=value(latest("confidence"), "confidence"),
+        systolic=value(pressure, "systolic"),
+        diastolic=value(pressure, "diastolic"),
+        pressure_on=day(pressure),
+        resting_pulse=value(pulse, "resting_pulse"),
+        pulse_on=day(pulse),
+        low_pressure_symptoms=bool(value(low, "low_pressure_symptoms")),
+        low_pressure_on=day(low),
     )
 
 
 def _log_facts(
     tx: Session, clinic_id: UUID, patient_id: UUID, today: date
 ) -> tuple[tuple[facts.Logged, ...], frozenset[str]]:
-    """The sessions of the last 28 days in order, and the exercises done in them, in one statement."""
+    """The sessions of the last 28 days in order, also those of which nothing was done, and the exercises done in them,
+    in one statement.
+    """
+    # A line is the same exercise in every revision: each counts once, however many revisions there are.
+    line = (
+        select(Item.program_id, Item.line_id, Item.exercise_slug)
+        .join(Program, and_(Program.clinic_id == Item.clinic_id, Program.id == Item.program_id))
+        .where(Item.clinic_id == clinic_id, Program.clinic_id == clinic_id, Program.patient_id == patient_id)
+        .distinct()
+        .subquery()
+    )
     rows = tx.execute(
         select(
             SessionLog.id,
@@ -524,7 +600,8 @@ def _log_facts(
             SessionLog.pain_during,
             SessionLog.settled_by_morning,
             SessionLog.chips,
-            Item.exercise_slug,
+            SessionLog.reason,
+            line.c.exercise_slug,
         )
         .join(
             SessionEntry,
@@ -537,12 +614,8 @@ def _log_facts(
             isouter=True,
         )
         .join(
-            Item,
-            and_(
-                Item.clinic_id == SessionLog.clinic_id,
-                Item.program_id == SessionLog.program_id,
-                Item.line_id == SessionEntry.line_id,
-            ),
+            line,
+            and_(line.c.program_id == SessionLog.program_id, line.c.line_id == SessionEntry.line_id),
             isouter=True,
         )
         .where(
@@ -550,14 +623,15 @@ def _log_facts(
             SessionLog.patient_id == patient_id,
             SessionLog.local_date >= today - LATELY,
             SessionLog.deleted_at.is_(None),
-            SessionLog.exercised,
         )
         .order_by(SessionLog.local_date, SessionLog.performed_at, SessionLog.id)
     )
     logs: dict[UUID, facts.Logged] = {}
     slugs = set()
-    for session_id, day, pain, settled, chips, slug in rows:
-        logs[session_id] = facts.Logged(day=day, pain=pain, settled=settled, spread="further_down" in chips)
+    for session_id, day, pain, settled, chips, reason, slug in rows:
+        hurt = reason == Reason.SYMPTOMS_WORSE
+        spread = "further_down" in chips
+        logs[session_id] = facts.Logged(day=day, pain=pain, settled=settled, spread=spread, hurt=hurt)
         slugs.add(slug)
     return tuple(logs.values()), frozenset(slug for slug in slugs if slug)
 
@@ -594,6 +668,7 @@ def _read_catalogue(tx: Session) -> Mapping[str, facts.Exercise]:
             Exercise.muscles,
             Exercise.goals,
             Exercise.progression_of,
+            Exercise.retired_at,
             ExerciseNeed.slot,
             ExerciseNeed.equipment,
         )
@@ -622,6 +697,7 @@ def _read_catalogue(tx: Session) -> Mapping[str, facts.Exercise]:
             goals=tuple(row.goals),
             progression_of=row.progression_of,
             needs=tuple(frozenset(slot) for slot in needs.get(slug, {}).values()),
+            is_retired=row.retired_at is not None,
         )
         for slug, row in found.items()
     }
@@ -636,6 +712,7 @@ def _precautions(tx: Session, codes: set[str]) -> tuple[facts.Precaution, ...]:
             load_tags=frozenset(row.load_tags),
             reason=row.reason,
             source=row.source,
+            advice=row.advice,
             holds=row.holds,
         )
         for row in rows
@@ -649,9 +726,18 @@ _Written = dict[int, tuple[date, list[facts.Phase]]]
 
 
 def _written(
-    tx: Session, clinic_id: UUID, programs: Sequence[UUID | None], catalogue: Mapping[str, facts.Exercise]
+    tx: Session, clinic_id: UUID, programs: Sequence[UUID | None], catalogue: Mapping[str, facts.Exercise], today: date
 ) -> tuple[dict[UUID, _Written], _Taught]:
-    """The prescriptions of some programs as the rules read them, in one statement."""
+    """The prescriptions of some programs as the rules read them, from the one in force on, in one statement."""
+    older = aliased(Revision)
+    in_force = (
+        select(func.max(older.number))
+        .where(
+            older.clinic_id == Revision.clinic_id, older.program_id == Revision.program_id, older.effective_on <= today
+        )
+        .correlate(Revision)
+        .scalar_subquery()
+    )
     wanted = [one for one in programs if one]
     teaching = (
         select(
@@ -670,33 +756,44 @@ def _written(
         .join(
             teaching, and_(teaching.c.program_id == Item.program_id, teaching.c.line_id == Item.line_id), isouter=True
         )
-        .where(Revision.clinic_id == clinic_id, Revision.program_id.in_(wanted))
+        .where(
+            Revision.clinic_id == clinic_id,
+            Revision.program_id.in_(wanted),
+            Revision.number >= func.coalesce(in_force, 1),
+        )
         .order_by(Revision.program_id, Revision.number, Phase.number, Item.position)
     )
     taught: dict[UUID, tuple[date | None, bool]] = {}
-    lines: dict[UUID, dict[int, tuple[date, dict[int, tuple[Phase, list[facts.Item | facts.CareItem]]]]]] = {}
+    found: dict[UUID, _Written] = {}
     for effective_on, phase, item, care, taught_on, shown in rows:
         taught[item.line_id] = (taught_on, bool(shown))
-        _, phases = lines.setdefault(item.program_id, {}).setdefault(item.revision_number, (effective_on, {}))
         made = _line(item.exercise_slug, care, catalogue, dosage_of(item), item.side, item.goal, item.line_id, taught)
-        phases.setdefault(phase.number, (phase, []))[1].append(made)
-    return {
-        program_id: {
-            number: (effective_on, [_phase(position, row, made) for position, (row, made) in phases.items()])
-            for number, (effective_on, phases) in revisions.items()
-        }
-        for program_id, revisions in lines.items()
-    }, taught
+        _, phases = found.setdefault(item.program_id, {}).setdefault(item.revision_number, (effective_on, []))
+        is_flare = phase.kind is PhaseKind.FLARE
+        number = 0 if is_flare else phase.number
+        if not phases or phases[-1].number != number:
+            phases.append(_phase(number, phase.label, phase.from_day, phase.to_day, []))
+        phases[-1] = _with(phases[-1], made)
+    return found, taught
 
 
-def _phase(number: int, row: Phase, made: Sequence[facts.Item | facts.CareItem]) -> facts.Phase:
-    return facts.Phase(
-        number=0 if row.kind is PhaseKind.FLARE else number,
-        label=row.label,
-        from_day=row.from_day,
-        to_day=row.to_day,
-        items=tuple(one for one in made if isinstance(one, facts.Item)),
-        care=tuple(one for one in made if isinstance(one, facts.CareItem)),
+def _phase(
+    number: int,
+    label: str,
+    from_day: int,
+    to_day: int | None,
+    lines: Sequence[facts.Item | facts.CareItem],
+) -> facts.Phase:
+    """One phase; the plan for flare days is numbered 0."""
+    empty = facts.Phase(number=number, label=label, from_day=from_day, to_day=to_day, items=())
+    return _with(empty, *lines)
+
+
+def _with(phase: facts.Phase, *lines: facts.Item | facts.CareItem) -> facts.Phase:
+    return replace(
+        phase,
+        items=(*phase.items, *(line for line in lines if isinstance(line, facts.Item))),
+        care=(*phase.care, *(line for line in lines if isinstance(line, facts.CareItem))),
     )
 
 
@@ -721,16 +818,8 @@ def _proposed(
             )
             for item in phase.items
         ]
-        made.append(
-            facts.Phase(
-                number=0 if phase.is_flare else number,
-                label=phase.label,
-                from_day=phase.from_day,
-                to_day=phase.to_day,
-                items=tuple(line for line in lines if isinstance(line, facts.Item)),
-                care=tuple(line for line in lines if isinstance(line, facts.CareItem)),
-            )
-        )
+        shown = 0 if phase.is_flare else number
+        made.append(_phase(shown, phase.label, phase.from_day, phase.to_day, lines))
     return made
 
 
@@ -748,10 +837,11 @@ def _line(
         assert care is not None
         return facts.CareItem(care=_care(care), dosage=dosage, line_id=line_id)
     taught_on, shown = taught.get(line_id, (None, False)) if line_id else (None, False)
+    exercise = catalogue[slug]
     return facts.Item(
-        exercise=catalogue[slug],
+        exercise=exercise,
         dosage=dosage,
-        side=side,
+        side=side if exercise.one_sided else None,
         goal=goal,
         line_id=line_id,
         taught_on=taught_on,

@@ -47,7 +47,7 @@ def catalogue_for(
     patient_id: UUID,
     wanted: ExerciseFilter,
     *,
-    after: tuple[int, str] | None,
+    after: tuple[int, int, str] | None,
     limit: int,
     now: datetime,
 ) -> list[Suited]:
@@ -59,7 +59,7 @@ def catalogue_for(
     page = [
         choice
         for choice in ranked(situation)
-        if choice.exercise.slug in matching and (after is None or (choice.rank, choice.exercise.slug) > after)
+        if choice.exercise.slug in matching and (after is None or choice.place > after)
     ][:limit]
     rows = found_by_slug(tx, [choice.exercise.slug for choice in page])
     return [Suited(found=rows[choice.exercise.slug], choice=choice) for choice in page]

@@ -63,9 +63,11 @@ class Course:
     """Slug of an exercise or a care item → name."""
 
     def revision_on(self, day: date, as_of: datetime | None = None) -> Revision:
-        """The revision in force on a local day, of those written by `as_of`; before the first day, the first one."""
+        """The revision in force on a local day, of those written by `as_of`; before the program's first day, the one
+        that will be on it.
+        """
         known = [one for one in self.revisions.values() if as_of is None or one.created_at <= as_of or one.number == 1]
-        reigning = [one for one in known if one.effective_on <= day]
+        reigning = [one for one in known if one.effective_on <= max(day, self.program.starts_on)]
         return max(reigning, key=lambda one: one.number) if reigning else min(known, key=lambda one: one.number)
 
     def phases_of(self, revision: int) -> list[tuple[Phase, list[Item]]]:
@@ -99,11 +101,32 @@ class Course:
             for phase, items in self.phases_of(revision)
         ]
 
-    def status(self, now: datetime) -> ProgramStatus:
-        """Where it is in its life at `now`: a running program is paused while a pause holds."""
-        paused = any(pause.from_at <= now < pause.until_at for pause in self.pauses)
-        running = self.program.status is ProgramStatus.ACTIVE
-        return ProgramStatus.PAUSED if running and paused else self.program.status
+    def status(self, at: datetime) -> ProgramStatus:
+        """Where it was in its life at `at`, as it was known then: a running program is paused while a pause holds."""
+        program = self.program
+        if program.activated_at is None or at < program.activated_at:
+            return ProgramStatus.DRAFT
+        if program.ended_at is not None and program.ended_at <= at:
+            return program.status
+        today = self.local_today(at)
+        paused = any(pause.from_on <= today <= last_day(pause, at) for pause in self.pauses if pause.created_at <= at)
+        return ProgramStatus.PAUSED if paused else ProgramStatus.ACTIVE
+
+    def base_of(self, number: int) -> int | None:
+        """The revision that `number` changed: the one that would have held on its first day without it."""
+        earlier = [one for one in self.revisions.values() if one.number < number]
+        held = [one.number for one in earlier if one.effective_on <= self.revisions[number].effective_on]
+        return max(held or (one.number for one in earlier), default=None)
+
+    def upcoming(self, day: date, as_of: datetime) -> list[Revision]:
+        """The revisions written by `as_of` that take effect after `day`, and that no later one takes the place of."""
+        known = [one for one in self.revisions.values() if one.created_at <= as_of]
+        return [
+            one
+            for one in known
+            if one.effective_on > max(day, self.program.starts_on)
+            and not any(other.number > one.number and other.effective_on <= one.effective_on for other in known)
+        ]
 
     def plan(self, as_of: datetime | None = None) -> Plan:
         """As the engine reads it; `as_of` leaves out what was not yet written then."""
@@ -128,7 +151,7 @@ class Course:
                 if (last := last_day(pause, as_of)) >= pause.from_on
             ),
             flares=tuple(
-                PlannedFlare(flare.from_on, flare.to_on)
+                PlannedFlare(flare.from_on, last_flare_day(flare, as_of))
                 for flare in self.flares
                 if as_of is None or flare.created_at <= as_of
             ),
@@ -167,6 +190,13 @@ def last_day(pause: Pause, as_of: datetime | None = None) -> date:
     if pause.lifted_on is None or (as_of is not None and pause.lifted_at is not None and pause.lifted_at > as_of):
         return pause.to_on
     return min(pause.to_on, pause.lifted_on - timedelta(days=1))
+
+
+def last_flare_day(flare: Flare, as_of: datetime | None = None) -> date:
+    """The last local day a flare stands for, as it was known at `as_of`."""
+    if flare.ended_on is None or (as_of is not None and flare.ended_at is not None and flare.ended_at > as_of):
+        return flare.to_on
+    return flare.ended_on
 
 
 def dosage_of(item: Item) -> Dosage:

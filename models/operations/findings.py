@@ -11,18 +11,13 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from models.operations.callers import Caller
-from models.operations.checking import check_program
+from models.operations.dangers import mark_endangered
 from models.operations.ids import new_id
 from models.operations.patients import patient
-from models.operations.prescribing import RUNNING, visible_programs
 from models.refusals import Invalid, Unknown, VersionMismatch
 from models.safety import facts
 from models.safety.conditions import effective, errors
-from models.safety.rules import Finding, RuleSeverity
-from models.tables import Condition, ConditionStatus, Examination, Patient, Program
-
-_HARM_RULES = frozenset({"R-08", "R-11", "R-12", "R-13", "R-40", "R-49"})
-"""What a new condition can make of a program that was safe when it was handed over."""
+from models.tables import Condition, ConditionStatus, Examination, Patient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,14 +74,14 @@ def derived_conditions(tx: Session, caller: Caller, patient_id: UUID, *, now: da
 def record_condition(
     tx: Session, caller: Caller, patient_id: UUID, draft: ConditionDraft, *, now: datetime
 ) -> Condition:
-    """Record one more condition."""
-    known = patient(tx, caller, patient_id)
+    """Record one more condition. The patient is held, so that a program handed over at the same moment sees it."""
+    known = patient(tx, caller, patient_id, lock=True)
     _check(known, draft, now)
     recorded = Condition(
         clinic_id=caller.clinic_id, id=new_id(now), patient_id=known.id, created_at=now, **_columns(draft)
     )
     tx.add(recorded)
-    tx.flush()  # so that its foreign keys are checked here
+    mark_endangered(tx, caller.clinic_id, known.id, now=now)
     return recorded
 
 
@@ -111,6 +106,7 @@ def amend_condition(
     now: datetime,
 ) -> Condition:
     """Replace what is known of a condition; a condition that is over is resolved, never removed."""
+    patient(tx, caller, patient_id, lock=True)
     held = condition(tx, caller, patient_id, condition_id, lock=True)
     if held.version != version:
         raise VersionMismatch("Someone changed this condition meanwhile; read it again.")
@@ -120,13 +116,13 @@ def amend_condition(
     for name, value in _columns(draft).items():
         setattr(held, name, value)
     held.version += 1
-    tx.flush()  # what is checked next must see it
+    mark_endangered(tx, caller.clinic_id, patient_id, now=now)
     return held
 
 
 def examine(tx: Session, caller: Caller, patient_id: UUID, draft: ExaminationDraft, *, now: datetime) -> Examination:
     """Record what was measured and asked today."""
-    known = patient(tx, caller, patient_id)
+    known = patient(tx, caller, patient_id, lock=True)
     said = {one.name: getattr(draft, one.name) for one in fields(draft)}
     if not any(value not in (None, {}) for value in said.values()):
         raise Invalid("Say at least one thing that was examined.")
@@ -139,7 +135,7 @@ def examine(tx: Session, caller: Caller, patient_id: UUID, draft: ExaminationDra
         **(said | {"tests": dict(draft.tests)}),
     )
     tx.add(examined)
-    tx.flush()  # so that its foreign keys are checked here
+    mark_endangered(tx, caller.clinic_id, known.id, now=now)
     return examined
 
 
@@ -162,25 +158,13 @@ def examinations_of(tx: Session, caller: Caller, patient_id: UUID) -> Sequence[E
     ).all()
 
 
-def endangered(tx: Session, caller: Caller, patient_id: UUID, *, now: datetime) -> list[tuple[UUID, Sequence[Finding]]]:
-    """The patient's running programs that what is known now would block, with the findings: to be looked at today."""
-    running = visible_programs(caller).where(Program.patient_id == patient_id, Program.status.in_(RUNNING))
-    found: list[tuple[UUID, Sequence[Finding]]] = []
-    for program in tx.scalars(running.order_by(Program.id)).all():
-        checked = check_program(tx, visible_programs(caller), caller.clinic_id, program.id, now=now)
-        blocks = [one for one in checked.findings if one.severity is RuleSeverity.BLOCK and one.rule in _HARM_RULES]
-        if blocks:
-            found.append((program.id, blocks))
-    return found
-
-
 def _conditions(known: Patient) -> Select[Condition]:
     return select(Condition).where(Condition.clinic_id == known.clinic_id, Condition.patient_id == known.id)
 
 
 def _check(known: Patient, draft: ConditionDraft, now: datetime) -> None:
     today = now.astimezone(ZoneInfo(known.time_zone)).date()
-    for pointer, sentence in errors(draft.code, draft.joints, draft.details, today):
+    for pointer, sentence in errors(draft.code, draft.joints, draft.details, today, draft.onset_on):
         raise Invalid(sentence, field=pointer)
     if draft.onset_on is not None and draft.onset_on > today:
         raise Invalid("An onset lies in the past.", field="/onset_on")

@@ -1,6 +1,6 @@
 """Flags as they are kept: opened, reworded, closed by itself or by an answer; at most one open of a kind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, case, inspect, or_, select
 from sqlalchemy.orm import Session
 
 from models.adherence import RULE_VERSION
-from models.adherence.flags import BARRIER_DAYS, HIDDEN_BY_PAUSES, SELF_CLOSING, Finding, FlagKind
+from models.adherence.flags import BARRIER_DAYS, HIDDEN_BY_PAUSES, SELF_CLOSING, Finding, FlagKind, Severity
 from models.database import insert_or_replace
 from models.operations.courses import Course, pause_holds
 from models.operations.ids import new_id
@@ -65,6 +65,41 @@ def raise_alarms(tx: Session, clinic_id: UUID, patient_id: UUID, heard: Sequence
     )
     known = [detached(tx, flag) for flag in tx.scalars(stmt).all()]
     save(tx, heed(known, heard, clinic_id, patient_id, None, now))
+
+
+def raise_dangers(
+    tx: Session, clinic_id: UUID, patient_id: UUID, dangers: Mapping[UUID, Sequence[str]], *, now: datetime
+) -> None:
+    """Open, reword or close the flags of programs that new facts made unsafe: program → what the check finds."""
+    stmt = (
+        select(Flag)
+        .where(
+            Flag.clinic_id == clinic_id,
+            Flag.patient_id == patient_id,
+            Flag.kind == FlagKind.ENDANGERED,
+            Flag.closed_at.is_(None),
+        )
+        .execution_options(populate_existing=True)
+    )
+    known = {flag.about_id: detached(tx, flag) for flag in tx.scalars(stmt).all()}
+    write: list[Flag] = []
+    for program_id, flag in known.items():
+        if program_id in dangers:
+            flag.evidence = {"findings": list(dangers[program_id])}
+        else:
+            flag.closed_at, flag.closed_because = now, Because.SETTLED
+        write.append(flag)
+    for program_id, findings in dangers.items():
+        if program_id not in known:
+            finding = Finding(
+                kind=FlagKind.ENDANGERED,
+                severity=Severity.HIGH,
+                opens_at=now,
+                episode=now.isoformat(),
+                evidence={"findings": list(findings)},
+            )
+            write.append(_new_flag(clinic_id, patient_id, program_id, finding, about_id=program_id, now=now))
+    save(tx, write)
 
 
 def is_due(now: datetime) -> ColumnElement[bool]:

@@ -14,6 +14,7 @@ from models.operations.accounts import check_time_zone
 from models.operations.callers import Caller
 from models.operations.courses import change, courses, last_day
 from models.operations.credentials import code_hash, new_code
+from models.operations.dangers import mark_endangered
 from models.operations.flags import Because, Heard, raise_alarms
 from models.operations.ids import new_id
 from models.operations.standings import restate
@@ -122,6 +123,7 @@ def amend_patient(
     known.version += 1
     if moved:
         _place_anew(tx, known, now)
+    mark_endangered(tx, caller.clinic_id, known.id, now=now)
     return known
 
 

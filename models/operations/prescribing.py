@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 
 from models.operations.callers import Caller
 from models.operations.checking import Answers, Checked, ItemFacts, PhaseFacts, accept, advice_of, check_program
-from models.operations.courses import Course, courses, slug_of
+from models.operations.courses import Course, courses, dosage_of, slug_of
+from models.operations.dangers import mark_endangered
 from models.operations.flags import Because
 from models.operations.ids import new_id
 from models.operations.patients import patient
-from models.operations.protocols import Template, template
+from models.operations.protocols import FLARE_LABEL, Template, check_phases, template
 from models.operations.standings import restate
 from models.prescription.changes import changes
 from models.prescription.dosage import Dosage, Side, dosage_from
@@ -38,8 +39,8 @@ from models.tables import (
 
 REVIEW_AFTER = timedelta(days=28)
 """A first course of four weeks, then a review (clinical content S3-04)."""
+STARTS_WITHIN = timedelta(days=366)
 RUNNING = frozenset({ProgramStatus.ACTIVE, ProgramStatus.PAUSED})
-FLARE_LABEL = "Flare days"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ class Adaptation:
     """One change to a protocol as it is prescribed: to an exercise of one phase, or of all."""
 
     exercise: str
+    """Slug, also of a care item."""
     phase: str | None = None
     """Label; None: wherever it stands."""
     remove: bool = False
@@ -115,6 +117,9 @@ class RevisionDraft:
 
     phases: Sequence[PhaseDraft]
     flare: Flare | None = None
+    """None: no plan for flare days any more."""
+    keeps_flare: bool = False
+    """The plan for flare days stays as it is, whatever `flare` says."""
     effective_on: date | None = None
     """None: today, where the patient lives."""
     note: str | None = None
@@ -142,6 +147,8 @@ def course_with_advice(
     """One program, and by line what its patient minds with the prescription in force at `now`."""
     tx.flush()  # a check that was just let through is read back
     found = course(tx, caller, program_id)
+    if now < found.program.created_at:
+        raise Unknown(f"There was no program {program_id} yet.", field="/as_of")
     revision = found.revision_on(found.local_today(now), now)
     return found, advice_of(tx, caller.clinic_id, program_id, revision.number)
 
@@ -150,8 +157,9 @@ def create_program(tx: Session, caller: Caller, patient_id: UUID, draft: Program
     """A draft with its first revision. Nothing is expected until it is activated."""
     whose = patient(tx, caller, patient_id)
     source = template(tx, caller, draft.protocol) if draft.protocol is not None else None
+    _new_lines(draft)
     _known_things(tx, draft.phases, draft.flare.items if draft.flare else [], draft.adapt)
-    phases = _from_protocol(source, draft) if source else list(draft.phases)
+    phases = _from_protocol(source, _with_starting_dosages(tx, draft)) if source else list(draft.phases)
     maintenance = draft.type is ProgramType.MAINTENANCE
     title = draft.title
     if source and not title:
@@ -172,8 +180,11 @@ def create_program(tx: Session, caller: Caller, patient_id: UUID, draft: Program
         created_by=caller.account_id,
         created_at=now,
     )
+    _near(program.starts_on, now, "/starts_on")
     # Maintenance is followed by check-ins, not by four-week reviews.
     program.review_due_on = draft.review_due_on or (None if maintenance else program.starts_on + REVIEW_AFTER)
+    if program.review_due_on is not None and program.review_due_on <= program.starts_on:
+        raise Invalid("A review follows the start.", field="/review_due_on")
     tx.add(program)
     tx.flush()  # the revision's foreign key needs it
     _write_revision(
@@ -188,6 +199,21 @@ def create_program(tx: Session, caller: Caller, patient_id: UUID, draft: Program
         now=now,
     )
     return program
+
+
+def _near(day: date, now: datetime, field: str) -> None:
+    if abs(day - now.date()) > STARTS_WITHIN:
+        raise Invalid("A program starts within a year of today.", field=field)
+
+
+def _new_lines(draft: ProgramDraft) -> None:
+    """A new program continues no line."""
+    rows = [*((f"/phases/{number}/items", phase.items) for number, phase in enumerate(draft.phases))]
+    rows += [("/flare/items", draft.flare.items)] if draft.flare else []
+    for place, items in rows:
+        for position, item in enumerate(items):
+            if item.line_id is not None:
+                raise Invalid("A new program's lines are new; leave line_id out.", field=f"{place}/{position}/line_id")
 
 
 def revise(
@@ -215,9 +241,12 @@ def revise(
     effective_on = draft.effective_on or earliest
     if effective_on < earliest or (not running and effective_on != program.starts_on):
         raise Invalid(f"A revision takes effect on {earliest} or later.", field="/effective_on")
-    flare = _flare_items(tx, caller, draft.flare)
+    flare = _revised_flare(tx, caller, found, draft)
     phases = _continued(found, draft.phases)
     number = max(found.revisions) + 1
+    # A revision that only takes back one yet to begin changes something too.
+    base = found.revision_on(effective_on).number
+    pending = any(one.effective_on > effective_on for one in found.revisions.values())
     checked = _check_proposed(tx, caller, program, phases, flare, now) if running else None
     _write_revision(
         tx,
@@ -225,20 +254,19 @@ def revise(
         program,
         number=number,
         phases=phases,
-        flare=_continued_flare(found, flare),
+        flare=flare,
         effective_on=effective_on,
         note=draft.note,
         now=now,
     )
     revised = course(tx, caller, program_id)
-    if not changes(revised.prescribed(number - 1), revised.prescribed(number)):
+    if not pending and not changes(revised.prescribed(base), revised.prescribed(number)):
         raise Invalid("This revision changes nothing.", field="/phases")
+    revised.program.version += 1
     if checked:
         accept(tx, caller, checked, answers, program_id=program_id, revision_number=number, deed=Deed.REVISE, now=now)
-        revised.program.version += 1
         restate(tx, caller.clinic_id, {program_id: revised}, because=Because.PLAN_CHANGED, now=now)
-    else:
-        revised.program.version += 1
+        mark_endangered(tx, caller.clinic_id, program.patient_id, now=now)
     return revised
 
 
@@ -250,7 +278,8 @@ def check(
         return check_program(tx, visible_programs(caller), caller.clinic_id, program_id, now=now)
     found = course(tx, caller, program_id)
     phases = _continued(found, proposed.phases)
-    return _check_proposed(tx, caller, found.program, phases, _flare_items(tx, caller, proposed.flare), now)
+    flare = _revised_flare(tx, caller, found, proposed)
+    return _check_proposed(tx, caller, found.program, phases, flare, now)
 
 
 def _check_proposed(
@@ -339,13 +368,25 @@ def _from_protocol(source: Template, draft: ProgramDraft) -> list[PhaseDraft]:
     return phases
 
 
+def _with_starting_dosages(tx: Session, draft: ProgramDraft) -> ProgramDraft:
+    """An exercise that takes another's place has its own starting dosage, unless one was said."""
+    slugs = {change.instead for change in draft.adapt if change.instead}
+    rows = tx.execute(select(Exercise.slug, Exercise.dosage).where(Exercise.slug.in_(slugs)))
+    starting = {slug: dosage_from(said) for slug, said in rows}
+    adapt = [
+        replace(change, dosage=change.dosage or starting[change.instead]) if change.instead else change
+        for change in draft.adapt
+    ]
+    return replace(draft, adapt=adapt)
+
+
 def _adapted(phases: Sequence[PhaseDraft], change: Adaptation, number: int) -> list[PhaseDraft]:
     touched = False
     result = []
     for phase in phases:
         items: list[ItemDraft] = []
         for item in phase.items:
-            if item.exercise != change.exercise or change.phase not in {None, phase.label}:
+            if change.exercise not in {item.exercise, item.care} or change.phase not in {None, phase.label}:
                 items.append(item)
                 continue
             touched = True
@@ -354,6 +395,7 @@ def _adapted(phases: Sequence[PhaseDraft], change: Adaptation, number: int) -> l
                     replace(
                         item,
                         exercise=change.instead or item.exercise,
+                        care=None if change.instead else item.care,
                         dosage=change.dosage or item.dosage,
                         side=change.side or item.side,
                         goal=change.goal or item.goal,
@@ -379,52 +421,104 @@ def _items_of(items: Sequence[Mapping[str, Any]]) -> list[ItemDraft]:
     ]
 
 
-def _flare_items(tx: Session, caller: Caller, flare: Flare | None) -> list[ItemDraft]:
+def _flare_items(tx: Session, caller: Caller, flare: Flare | None) -> Sequence[ItemDraft]:
     if flare is None:
         return []
-    if flare.protocol is not None:
-        return _items_of(template(tx, caller, flare.protocol, field="/flare/protocol").phases[0]["items"])
-    return list(flare.items)
+    if flare.protocol is None:
+        return flare.items
+    return _items_of(template(tx, caller, flare.protocol, field="/flare/protocol").phases[0]["items"])
 
 
 # Revisions.
 
 
 def _continued(found: Course, phases: Sequence[PhaseDraft]) -> list[PhaseDraft]:
-    """The phases with the lines they continue: a line named, or the same thing in the phase of the same label.
-
-    So that a dosage can be changed without naming lines, and adherence still knows which line is which.
+    """The phases with the lines they continue: the line named, or the same thing in the phase of the same label, or in
+    a phase that is no more. So a dosage can be changed, or a phase renamed, without naming lines, and adherence still
+    knows which line is which.
     """
-    known = {item.line_id for item in found.items}
-    free = _free_lines(found, is_flare=False)
-    claimed = {item.line_id for phase in phases for item in phase.items if item.line_id}
+    free = _free_lines(found, PhaseKind.COURSE)
+    labels = {phase.label for phase in phases}
+    places = [
+        [f"/phases/{number}/items/{position}" for position, _ in enumerate(phase.items)]
+        for number, phase in enumerate(phases)
+    ]
+    items = _with_lines(found, [phase.items for phase in phases], places)
+    claimed = {item.line_id for row in items for item in row if item.line_id}
     result = []
-    for number, phase in enumerate(phases):
-        items = []
-        for position, item in enumerate(phase.items):
-            if item.line_id is not None and item.line_id not in known:
-                raise Unknown(
-                    f"The program has no line {item.line_id}.", field=f"/phases/{number}/items/{position}/line_id"
-                )
-            items.append(_with_line(item, free.get((phase.label, _slug(item)), []), claimed))
-        result.append(replace(phase, items=items))
+    for phase, row in zip(phases, items, strict=True):
+        lines = []
+        for item in row:
+            same = free.get((phase.label, _slug(item)), [])
+            gone = [
+                line
+                for (label, slug), held in free.items()
+                for line in held
+                if slug == _slug(item) and label not in labels
+            ]
+            lines.append(_with_line(item, [*same, *gone], claimed))
+        result.append(replace(phase, items=lines))
     return result
 
 
-def _continued_flare(found: Course, items: Sequence[ItemDraft]) -> list[ItemDraft]:
-    free = _free_lines(found, is_flare=True)
-    claimed = {item.line_id for item in items if item.line_id}
-    return [_with_line(item, free.get((FLARE_LABEL, _slug(item)), []), claimed) for item in items]
+def _revised_flare(tx: Session, caller: Caller, found: Course, draft: RevisionDraft) -> Sequence[ItemDraft]:
+    if draft.keeps_flare:
+        return _kept_flare(found)
+    return _continued_flare(found, _flare_items(tx, caller, draft.flare))
 
 
-def _free_lines(found: Course, *, is_flare: bool) -> dict[tuple[str, str], list[UUID]]:
+def _continued_flare(found: Course, items: Sequence[ItemDraft]) -> Sequence[ItemDraft]:
+    free = _free_lines(found, PhaseKind.FLARE)
+    (row,) = _with_lines(found, [items], [[f"/flare/items/{position}" for position, _ in enumerate(items)]])
+    claimed = {item.line_id for item in row if item.line_id}
+    return [_with_line(item, free.get((FLARE_LABEL, _slug(item)), []), claimed) for item in row]
+
+
+def _kept_flare(found: Course) -> list[ItemDraft]:
+    """The plan for flare days of the latest revision, as it is."""
+    return [
+        ItemDraft(
+            exercise=item.exercise_slug,
+            care=item.care_slug,
+            dosage=dosage_of(item),
+            side=item.side,
+            goal=item.goal,
+            line_id=item.line_id,
+        )
+        for _, items in _latest(found, PhaseKind.FLARE)
+        for item in items
+    ]
+
+
+def _latest(found: Course, kind: PhaseKind) -> list[tuple[Phase, list[Item]]]:
+    return [(phase, items) for phase, items in found.phases_of(max(found.revisions)) if phase.kind is kind]
+
+
+def _free_lines(found: Course, kind: PhaseKind) -> dict[tuple[str, str], list[UUID]]:
     """Phase label and slug → the lines of the latest revision."""
     lines: dict[tuple[str, str], list[UUID]] = {}
-    for phase, items in found.phases_of(max(found.revisions)):
-        if (phase.kind is PhaseKind.FLARE) is is_flare:
-            for item in items:
-                lines.setdefault((phase.label, slug_of(item)), []).append(item.line_id)
+    for phase, items in _latest(found, kind):
+        for item in items:
+            lines.setdefault((phase.label, slug_of(item)), []).append(item.line_id)
     return lines
+
+
+def _with_lines(
+    found: Course, rows: Sequence[Sequence[ItemDraft]], places: Sequence[Sequence[str]]
+) -> Sequence[Sequence[ItemDraft]]:
+    """Refuse lines the program never had, and lines that were something else: what was logged of a line stays true."""
+    known = {item.line_id: slug_of(item) for item in found.items}
+    for row, pointers in zip(rows, places, strict=True):
+        for item, place in zip(row, pointers, strict=True):
+            if item.line_id is None:
+                continue
+            if item.line_id not in known:
+                raise Unknown(f"The program has no line {item.line_id}.", field=f"{place}/line_id")
+            if known[item.line_id] != _slug(item):
+                raise Invalid(
+                    f"This line is {known[item.line_id]}; leave line_id out to begin another.", field=f"{place}/line_id"
+                )
+    return rows
 
 
 def _with_line(item: ItemDraft, lines: Sequence[UUID], claimed: set[UUID]) -> ItemDraft:
@@ -506,8 +600,10 @@ def _known_things(
     ]
     slugs = {item.exercise for _, item in places if item.exercise} | {one.instead for one in adapt if one.instead}
     cares = {item.care for _, item in places if item.care}
-    rows = tx.execute(select(Exercise.slug, Exercise.laterality).where(Exercise.slug.in_(slugs)))
-    known = {slug: laterality for slug, laterality in rows}  # noqa: C416  (rows are not pairs to the type checker)
+    # A retired exercise may go on where it stands; nobody begins it.
+    continued = {item.exercise for _, item in places if item.line_id is not None}
+    rows = tx.execute(select(Exercise.slug, Exercise.laterality, Exercise.retired_at).where(Exercise.slug.in_(slugs)))
+    known = {slug: laterality for slug, laterality, retired_at in rows if retired_at is None or slug in continued}
     known_cares = set(tx.scalars(select(Care.slug).where(Care.slug.in_(cares)))) if cares else set()
     for number, one in enumerate(adapt):
         if one.instead and one.instead not in known:
@@ -539,12 +635,4 @@ def _columns(dosage: Dosage) -> dict[str, Any]:
 def _check_shape(phases: Sequence[PhaseDraft]) -> None:
     if not phases or not all(phase.items for phase in phases):
         raise Invalid("A program needs a protocol, or phases with at least one item each.", field="/phases")
-    labels = set[str]()
-    for number, (phase, following) in enumerate(zip(phases, [*phases[1:], None], strict=True)):
-        if phase.to_day is not None and phase.to_day < phase.from_day:
-            raise Invalid("A phase ends on or after the day it begins.", field=f"/phases/{number}/to_day")
-        if following is not None and (phase.to_day is None or following.from_day <= phase.to_day):
-            raise Invalid("Phases follow one another without overlap.", field=f"/phases/{number + 1}/from_day")
-        if phase.label in labels | {FLARE_LABEL}:
-            raise Invalid("Each phase has a label of its own.", field=f"/phases/{number}/label")
-        labels.add(phase.label)
+    check_phases([(phase.label, phase.from_day, phase.to_day) for phase in phases])

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from models.adherence.schedule import midnight_after
 from models.operations.callers import Caller
 from models.operations.checking import Answers, Discharge, accept, check_program
-from models.operations.courses import Course, change, pause_holds
+from models.operations.courses import Course, change, last_flare_day, pause_holds
 from models.operations.flags import Because
 from models.operations.ids import new_id
 from models.operations.patients import patient
@@ -39,8 +39,11 @@ from models.tables import (
 REVIEW_EVERY = timedelta(days=28)
 """Four weeks (R-26)."""
 LONGEST_PAUSE = timedelta(days=180)
+PAUSE_TOLD_LATE = timedelta(days=14)
+"""How far back a patient may declare a pause, as far as a log can be amended; a therapist may go further."""
 LONGEST_FLARE = timedelta(days=14)
 """One declaration covers at most so much; a flare over 7 days needs rheumatology anyway (T07)."""
+FLARE_AHEAD = timedelta(days=1)
 FLARE_TOLD_LATE = timedelta(days=7)
 """How far back a flare may be told."""
 
@@ -97,6 +100,8 @@ def pause(
     found = course(tx, caller, program_id, lock=True)
     _must_run(found.program)
     _may_hold(caller, reason)
+    if caller.role is Role.PATIENT and from_on < found.local_today(now) - PAUSE_TOLD_LATE:
+        raise Invalid(f"A pause can be told up to {PAUSE_TOLD_LATE.days} days late.", field="/from_on")
     if not from_on <= to_on <= from_on + LONGEST_PAUSE:
         raise Invalid(f"A pause lasts from 1 to {LONGEST_PAUSE.days + 1} days.", field="/to_on")
     declared = Pause(
@@ -125,14 +130,33 @@ def resume(tx: Session, caller: Caller, program_id: UUID, *, now: datetime) -> C
     holding = [one for one in found.pauses if one.from_at <= now < one.until_at]
     if not holding:
         raise WrongStatus("The program is not paused.")
-    today = found.local_today(now)
     for one in holding:
-        _may_hold(caller, one.reason)
-        ends_at = max(one.from_at, midnight_after(today - timedelta(days=1), found.zone))
-        change(tx, one, lifted_on=today, lifted_by=caller.account_id, lifted_at=now, until_at=ends_at)
+        _lift(tx, caller, found, one, now)
     found.program.version += 1
     restate(tx, caller.clinic_id, {program_id: found}, because=Because.PLAN_CHANGED, now=now)
     return found
+
+
+def end_pause(tx: Session, caller: Caller, program_id: UUID, pause_id: UUID, *, now: datetime) -> Pause:
+    """End one pause today, or call it off if it was yet to begin."""
+    found = course(tx, caller, program_id, lock=True)
+    _must_run(found.program)
+    known = next((one for one in found.pauses if one.id == pause_id), None)
+    if known is None:
+        raise Unknown(f"No pause {pause_id}.")
+    if now < known.until_at:
+        _lift(tx, caller, found, known, now)
+        found.program.version += 1
+        restate(tx, caller.clinic_id, {program_id: found}, because=Because.PLAN_CHANGED, now=now)
+    return known
+
+
+def _lift(tx: Session, caller: Caller, found: Course, held: Pause, now: datetime) -> None:
+    """Let a pause hold no longer, from today on or from its first day."""
+    _may_hold(caller, held.reason)
+    first_free = max(found.local_today(now), held.from_on)
+    ends_at = max(held.from_at, midnight_after(first_free - timedelta(days=1), found.zone))
+    change(tx, held, lifted_on=first_free, lifted_by=caller.account_id, lifted_at=now, until_at=ends_at)
 
 
 def declare_flare(
@@ -157,6 +181,8 @@ def declare_flare(
         raise NoFlarePlan("No plan for flare days is authorised; rest, and ask your therapist or declare a pause.")
     if first < max(today - FLARE_TOLD_LATE, found.program.starts_on):
         raise Invalid(f"A flare can be told up to {FLARE_TOLD_LATE.days} days late.", field="/from_on")
+    if first > today + FLARE_AHEAD:
+        raise Invalid("A flare begins today or tomorrow.", field="/from_on")
     if not first <= last < first + LONGEST_FLARE:
         raise Invalid(f"A flare is declared for 1 to {LONGEST_FLARE.days} days at a time.", field="/to_on")
     declared = Flare(
@@ -180,12 +206,13 @@ def declare_flare(
 def end_flare(tx: Session, caller: Caller, program_id: UUID, flare_id: UUID, *, now: datetime) -> Flare:
     """Let a flare end with today; the days it stood for stay flare days."""
     found = course(tx, caller, program_id, lock=True)
+    _must_run(found.program)
     flare = next((one for one in found.flares if one.id == flare_id), None)
     if flare is None:
         raise Unknown(f"No flare {flare_id}.")
     today = found.local_today(now)
-    if flare.to_on > today:
-        change(tx, flare, to_on=max(flare.from_on, today))
+    if last_flare_day(flare) > today:
+        change(tx, flare, ended_on=max(flare.from_on, today), ended_at=now)
         found.program.version += 1
         restate(tx, caller.clinic_id, {program_id: found}, because=Because.PLAN_CHANGED, now=now)
     return flare
@@ -249,6 +276,8 @@ def teach(
 ) -> list[Teaching]:
     """Record which exercises were taught in person, and whether the patient showed them back. Also of a draft."""
     found = course(tx, caller, program_id)
+    if found.program.status is not ProgramStatus.DRAFT:
+        _must_run(found.program)
     today = found.local_today(now)
     day = taught_on or today
     if day > today:
@@ -344,6 +373,20 @@ def discharge(
     return following
 
 
+def maintenance_after(tx: Session, caller: Caller, program_id: UUID) -> UUID | None:
+    """The maintenance program that a discharge began."""
+    return tx.scalars(
+        visible_programs(caller)
+        .with_only_columns(Program.id)
+        .where(
+            Program.previous_program_id == program_id,
+            Program.type == ProgramType.MAINTENANCE,
+            Program.status != ProgramStatus.DRAFT,
+        )
+        .order_by(Program.id)
+    ).first()
+
+
 def check_ins_of(tx: Session, caller: Caller, patient_id: UUID) -> Sequence[CheckIn]:
     """A patient's check-ins after discharge, in the order they are due."""
     known = patient(tx, caller, patient_id)
@@ -383,14 +426,14 @@ def _hand_over(tx: Session, caller: Caller, found: Course, now: datetime) -> Cou
 
 
 def _start_today(found: Course, now: datetime) -> None:
-    """A draft that was to start on the day it was written starts on the day it is handed over: nothing was expected of
-    a patient who did not have it. A start that was chosen stays. Its revisions took effect earlier, which changes
-    nothing.
+    """A draft whose first day has passed since it was written starts on the day it is handed over: nothing was expected
+    of a patient who did not have it. A start dated back when it was written stays. Its revisions took effect earlier,
+    which changes nothing.
     """
     program, today = found.program, found.local_today(now)
-    if program.starts_on == found.local_today(program.created_at) and program.starts_on < today:
-        if program.review_due_on is not None:
-            program.review_due_on += today - program.starts_on
+    if found.local_today(program.created_at) <= program.starts_on < today:
+        if program.review_due_on == program.starts_on + REVIEW_EVERY:
+            program.review_due_on = today + REVIEW_EVERY
         program.starts_on = today
 
 

@@ -13,6 +13,8 @@ from models.refusals import Invalid, NameTaken, Unknown, VersionMismatch
 from models.safety.conditions import VOCABULARY
 from models.tables import Care, Exercise, OwnProtocol, Protocol
 
+FLARE_LABEL = "Flare plan"
+"""What the plan for flare days is called; no phase of a course is."""
 CHECK_IN_MONTHS = (1, 3, 6, 12, 24)
 """The common schedule after discharge (clinical content 4)."""
 
@@ -65,7 +67,7 @@ def templates(tx: Session, caller: Caller) -> list[Template]:
 def template(tx: Session, caller: Caller, slug: str, *, field: str = "/protocol") -> Template:
     """One protocol, of the shelf or the clinic's own, as it is now."""
     shelved = tx.get(Protocol, slug)
-    if shelved is not None:
+    if shelved is not None and shelved.retired_at is None:
         return _of_shelf(shelved)
     own = tx.scalars(_own(caller).where(OwnProtocol.slug == slug, OwnProtocol.retired_at.is_(None))).one_or_none()
     if own is None:
@@ -91,10 +93,24 @@ def amend_protocol(tx: Session, caller: Caller, slug: str, draft: OwnDraft, *, v
     return _write(tx, caller, slug, version + 1, draft, now)
 
 
+def check_phases(phases: Sequence[tuple[str, int, int | None]]) -> None:
+    """Refuse phases, as (label, from day, to day), that overlap, end before they begin or share a label."""
+    labels = {FLARE_LABEL}
+    for number, ((label, from_day, to_day), following) in enumerate(zip(phases, [*phases[1:], None], strict=True)):
+        if to_day is not None and to_day < from_day:
+            raise Invalid("A phase ends on or after the day it begins.", field=f"/phases/{number}/to_day")
+        if following is not None and (to_day is None or following[1] <= to_day):
+            raise Invalid("Phases follow one another without overlap.", field=f"/phases/{number + 1}/from_day")
+        if label in labels:
+            raise Invalid("Each phase has a label of its own.", field=f"/phases/{number}/label")
+        labels.add(label)
+
+
 def _write(tx: Session, caller: Caller, slug: str, version: int, draft: OwnDraft, now: datetime) -> Template:
     for number, code in enumerate(draft.conditions):
         if code not in VOCABULARY:
             raise Invalid(f"No condition {code}.", field=f"/conditions/{number}")
+    check_phases([(phase["label"], phase["from_day"], phase["to_day"]) for phase in draft.phases])
     _check_things(tx, draft)
     row = OwnProtocol(
         clinic_id=caller.clinic_id,

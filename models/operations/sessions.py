@@ -254,7 +254,7 @@ def _exercised(one: _Accepted) -> bool:
     if one.report.done is not DoneShare.SOME or not one.report.entries:
         return one.report.done is not DoneShare.NONE
     exercises = {item.line_id for item in one.course.items if item.exercise_slug is not None}
-    return any(entry.line_id in exercises for entry in one.report.entries)
+    return any(entry.line_id in exercises and not entry.skipped for entry in one.report.entries)
 
 
 def _insert(tx: Session, caller: Caller, accepted: Mapping[int, _Accepted], now: datetime) -> list[int]:

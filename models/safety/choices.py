@@ -30,6 +30,11 @@ class Choice:
             return 2
         return 1 if self.cautions or self.missing else 0
 
+    @property
+    def place(self) -> tuple[int, int, str]:
+        """Where it stands in a list: what suits first, within that the easiest."""
+        return self.rank, self.exercise.level, self.exercise.slug
+
 
 def choose(exercise: Exercise, s: Situation) -> Choice:
     """How an exercise suits the patient."""
@@ -46,8 +51,9 @@ def choose(exercise: Exercise, s: Situation) -> Choice:
 
 
 def ranked(s: Situation) -> list[Choice]:
-    """The whole catalogue: what suits first, and within that by name of slug."""
-    return sorted((choose(one, s) for one in s.catalogue.values()), key=lambda c: (c.rank, c.exercise.slug))
+    """The whole catalogue: what suits first, and within that the easiest first."""
+    offered = (choose(one, s) for one in s.catalogue.values() if not one.is_retired)
+    return sorted(offered, key=lambda choice: choice.place)
 
 
 def swaps(exercise: Exercise, s: Situation) -> list[Choice]:
@@ -60,7 +66,7 @@ def swaps(exercise: Exercise, s: Situation) -> list[Choice]:
     alike = [
         one
         for one in s.catalogue.values()
-        if one.slug not in taken and one.category == exercise.category and goals & set(one.goals)
+        if one.slug not in taken and not one.is_retired and one.category == exercise.category and goals & set(one.goals)
         if one.level <= exercise.level and one.region == exercise.region
     ]
     suitable = [choice for choice in (choose(one, s) for one in alike) if choice.is_allowed and not choice.missing]
@@ -69,7 +75,7 @@ def swaps(exercise: Exercise, s: Situation) -> list[Choice]:
 
 def progressions(exercise: Exercise, s: Situation) -> list[Choice]:
     """The next steps of its chain, hardest last."""
-    after = [one for one in s.catalogue.values() if one.progression_of == exercise.slug]
+    after = [one for one in s.catalogue.values() if one.progression_of == exercise.slug and not one.is_retired]
     return sorted((choose(one, s) for one in after), key=lambda choice: (choice.exercise.level, choice.exercise.slug))
 
 

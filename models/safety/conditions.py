@@ -16,6 +16,7 @@ STEROID_DOSE = 2.5
 """Prednisone-equivalent mg a day from which bone loss is to be expected (GIOP22)."""
 STEROID_DAYS = 90
 """More than three months at that dose (GIOP22)."""
+PREGNANCY_DAYS = 280
 BONE_STATUSES = ("unknown", "normal", "low", "osteoporosis")
 NECK_STATUSES = ("unknown", "cleared", "unstable")
 DIRECTIONS = ("flexion", "extension", "none", "unknown")
@@ -138,7 +139,9 @@ _PAIRS = (
 _PAST = ("cleared_on", "neck_cleared_on", "back_pain_confirmed_on", "bone_status_on", "sun_plan_on", "surgery_on")
 
 
-def errors(code: str, joints: Iterable[str], details: Mapping[str, Any], today: date) -> Iterator[tuple[str, str]]:
+def errors(
+    code: str, joints: Iterable[str], details: Mapping[str, Any], today: date, onset_on: date | None = None
+) -> Iterator[tuple[str, str]]:
     """What is wrong with a condition as it was said: (JSON pointer, sentence)."""
     word = VOCABULARY.get(code)
     if word is None:
@@ -159,8 +162,20 @@ def errors(code: str, joints: Iterable[str], details: Mapping[str, Any], today: 
         if (by in details) != (on in details):
             missing = on if by in details else by
             yield f"/details/{missing}", "A clearance names the clinician and the day."
+    yield from _impossible_dates(details, onset_on, today)
     if details.get("neck_status") == "cleared" and "neck_cleared_by" not in details:
         yield "/details/neck_cleared_by", "Say who cleared the neck, and when."
+
+
+def _impossible_dates(details: Mapping[str, Any], onset_on: date | None, today: date) -> Iterator[tuple[str, str]]:
+    """A clearance before there was anything to clear, a release before the surgery, a birth in a year's time."""
+    days = {name: date.fromisoformat(said) for name, said in details.items() if name.endswith("_on") and _is_date(said)}
+    if onset_on and (cleared := days.get("cleared_on")) and cleared < onset_on:
+        yield "/details/cleared_on", "A clearance follows the onset."
+    if (surgery := days.get("surgery_on") or onset_on) and (released := days.get("released_on")) and released < surgery:
+        yield "/details/released_on", "A release follows the surgery."
+    if (due := days.get("due_on")) and due > today + timedelta(days=PREGNANCY_DAYS):
+        yield "/details/due_on", f"A due date lies at most {PREGNANCY_DAYS} days ahead."
 
 
 def _wrong_detail(word: Word, name: str, value: Any, today: date) -> str | None:
@@ -225,7 +240,8 @@ def effective(patient: Patient, today: date) -> tuple[Condition, ...]:
     codes = {condition.code for condition in found}
 
     def derive(code: str, *, source: Condition | None = None) -> None:
-        if code not in codes:
+        # One for each source: of two courses of steroids the one that is not cleared of bone loss still counts.
+        if code not in codes or source is not None:
             codes.add(code)
             found.append(replace(source, code=code) if source else Condition(code=code))
 

@@ -35,6 +35,8 @@ class Exercise:
     progression_of: str | None = None
     needs: tuple[frozenset[str], ...] = ()
     """Any thing of a slot will do, every slot is needed."""
+    is_retired: bool = False
+    """It may go on where it stands; nobody is offered it."""
 
     @property
     def is_aerobic(self) -> bool:
@@ -136,8 +138,6 @@ class Program:
     review_due_on: date | None = None
     exemptions: Mapping[str, str] = field(default_factory=dict)
     """Rule → why the protocol it came from departs from it."""
-    clearance_for: frozenset[str] = frozenset()
-    """Conditions a specialist must have cleared before this protocol is used."""
     check_in_months: tuple[int, ...] | None = None
     """The check-ins planned at a discharge; None where there is no discharge."""
     discharges: bool = False
@@ -154,6 +154,11 @@ class Program:
         for phase in (*self.phases, *([self.flare] if self.flare else [])):
             for item in phase.care:
                 yield phase, item
+
+    @property
+    def expected(self) -> list[Exercise]:
+        """Every exercise that is expected: what is only done as needed is not."""
+        return [item.exercise for phase in self.phases for item in phase.items if item.dosage.days_a_week > 0]
 
     @property
     def exercises(self) -> list[Exercise]:
@@ -179,8 +184,11 @@ class Condition:
 
     @property
     def is_cleared(self) -> bool:
-        """Whether a named clinician recorded that it is safe to go on."""
-        return bool(self.details.get("cleared_by")) and self.on("cleared_on") is not None
+        """Whether a named clinician recorded that it is safe to go on, and not before it began."""
+        cleared = self.on("cleared_on")
+        if cleared is None or not self.details.get("cleared_by"):
+            return False
+        return self.onset_on is None or cleared >= self.onset_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,14 +210,18 @@ class Examination:
     """What was measured in the clinic, latest of each."""
 
     examined_on: date
+    """The day of whatever below has no day of its own."""
     pain: int | None = None
     function: float | None = None
     has_tests: bool = False
     confidence: int | None = None
     systolic: int | None = None
     diastolic: int | None = None
+    pressure_on: date | None = None
     resting_pulse: int | None = None
+    pulse_on: date | None = None
     low_pressure_symptoms: bool = False
+    low_pressure_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +234,8 @@ class Logged:
     """Whether the pain was back to usual by the next morning."""
     spread: bool = False
     """Whether pain moved away from the spine."""
+    hurt: bool = False
+    """Whether something was left out because it made the symptoms worse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +250,8 @@ class Situation:
     """Recorded and derived."""
     precautions: tuple["Precaution", ...] = ()
     catalogue: Mapping[str, Exercise] = field(default_factory=dict)
-    screened_on: date | None = None
+    screened: Mapping[str, date] = field(default_factory=dict)
+    """Red-flag question → when it was answered last."""
     red_flags: frozenset[str] = frozenset()
     """Red-flag questions answered yes, and not with no since."""
     unknown_red_flag: bool = False
@@ -274,5 +289,7 @@ class Precaution:
     load_tags: frozenset[str]
     reason: str
     source: str
+    advice: str | None = None
+    """What the patient is told."""
     holds: str | None = None
     """When the row applies (`precautions.HOLDS`); None: always."""

@@ -11,6 +11,7 @@ from models.safety.precautions import loads_flared_joint, verdicts
 NECK_TAGS = frozenset({"CMV", "CEN", "CLD", "INV"})
 """Neck movement, stretch and load, and the head below the heart (R-12 as amended)."""
 FRACTURE_WEEKS = 12
+_UNCLEARED = "neck not cleared; only a recorded clearance of the neck (who, when) lifts this"
 _MATRIX_RULES = {"avoid": "R-08", "caution": "R-09", "adapt": "R-10"}
 
 
@@ -26,6 +27,8 @@ class Harm:
     about: str
     final: bool = False
     """No typed reason overrides it."""
+    advice: str | None = None
+    """What the patient is told beside the exercise."""
 
 
 def harms(exercise: Exercise, s: Situation) -> Iterator[Harm]:
@@ -39,18 +42,20 @@ def harms(exercise: Exercise, s: Situation) -> Iterator[Harm]:
             condition=condition.code,
             about=",".join(verdict.tags),
             final=row.severity == "avoid" and is_final(condition, s),
+            advice=row.advice,
         )
     for flare in s.of("joint-flare"):
         if loads_flared_joint(exercise, flare):
-            joints = ", ".join(sorted(flare.joints)).replace("_", " ")
+            joints = ", ".join(sorted(flare.joints)).replace("_", " ") or "which one is not said"
             reason = f"inflamed joint ({joints}); use level 0 or another region"
             yield Harm(rule="R-11", blocks=True, reason=reason, condition=flare.code, about=joints)
     if any(not is_neck_cleared(ra) for ra in s.of("ra")):
         if exercise.load_tags & NECK_TAGS:
-            yield Harm(rule="R-12", blocks=True, reason="neck not cleared", condition="ra", about="", final=True)
+            yield Harm(rule="R-12", blocks=True, reason=_UNCLEARED, condition="ra", about="", final=True)
         elif is_head_hanging(exercise):
             reason = "the head hangs and the neck is not cleared; support it in neutral"
-            yield Harm(rule="R-12", blocks=False, reason=reason, condition="ra", about="head")
+            advice = "Rest your forehead on a towel or keep your neck long, in line with your back."
+            yield Harm(rule="R-12", blocks=False, reason=reason, condition="ra", about="head", advice=advice)
     if s.patient.can_get_up_from_floor is False and "FLR" in exercise.load_tags:
         yield Harm(rule="R-35", blocks=False, reason="use a bed or chair variant", condition=None, about="floor")
 

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from models.safety.conditions import is_neck_cleared
+from models.safety.conditions import PREGNANCY_DAYS, is_neck_cleared
 from models.safety.facts import Condition, Exercise, Precaution
 
 ACUTE_DAYS = 14
 """The first two weeks of a strain."""
-PREGNANCY_DAYS = 280
 FIRST_TRIMESTER_DAYS = 14 * 7
 """Thirteen weeks and six days; from then on it is the second."""
 
@@ -129,7 +128,9 @@ def _in_acute_days(condition: Condition, today: date) -> bool:
 
 def _past_first_trimester(condition: Condition, today: date) -> bool:
     due = condition.on("due_on")
-    return due is None or PREGNANCY_DAYS - (due - today).days >= FIRST_TRIMESTER_DAYS
+    if due is None or (due - today).days > PREGNANCY_DAYS:
+        return True  # unknown, or cannot be
+    return PREGNANCY_DAYS - (due - today).days >= FIRST_TRIMESTER_DAYS
 
 
 def _not_released(condition: Condition, today: date) -> bool:

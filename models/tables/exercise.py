@@ -140,6 +140,8 @@ class Precaution(Base, kw_only=True):
     load_tags: Mapped[list[str]]
     reason: Mapped[str]
     source: Mapped[str]
+    advice: Mapped[str | None] = mapped_column(default=None)
+    """What the patient is told beside the exercise."""
     holds: Mapped[str | None] = mapped_column(default=None)
     """When it applies (`models.safety.precautions.HOLDS`); None: always."""
 

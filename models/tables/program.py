@@ -254,6 +254,9 @@ class Flare(Identified, Base, kw_only=True):
     program_id: Mapped[UUID]
     from_on: Mapped[date]
     to_on: Mapped[date]
+    ended_on: Mapped[date | None] = mapped_column(default=None)
+    """The last flare day, where it was ended early."""
+    ended_at: Mapped[datetime | None] = mapped_column(default=None)
     joints: Mapped[list[str]]
     note: Mapped[str | None] = mapped_column(default=None)
     declared_by: Mapped[UUID]

@@ -40,7 +40,7 @@ PATIENTS = len(PEOPLE["patients"])
 PASSWORD: str = PEOPLE["password"]
 FLARING = frozenset({"ra-spine-safe", "lupus-joint-protective"})
 """Protocols whose patients get a plan for flare days."""
-WARNINGS_READ = checking.Answers(acknowledged=frozenset(RULES))
+WARNINGS_READ = checking.Answers(acknowledged=tuple(RULES))
 REVIEW_DAYS = (27, 55, 83)
 CLEARED: dict[str, dict[str, str]] = {
     "sle": {"sun_plan_on": "2025-01-15"},

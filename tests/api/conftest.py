@@ -9,7 +9,7 @@ import pytest
 from models.database import Database
 from models.operations import findings, prescribing, programs, protocols
 from models.operations.callers import Caller
-from models.tables import ConditionStatus, Role
+from models.tables import ConditionStatus, PauseReason, Role
 from tests.builders import (
     DAY,
     MONDAY,
@@ -46,6 +46,7 @@ class Clinic:
     lines: list[UUID]
     condition_id: UUID
     flare_id: UUID
+    pause_id: UUID
     therapist: dict[str, str]
     admin: dict[str, str]
     patient: dict[str, str]
@@ -62,6 +63,8 @@ def a_peopled_clinic(database: Database) -> Clinic:
         declared = programs.declare_flare(
             tx, ines, course.program.id, from_on=MONDAY + DAY, to_on=MONDAY + DAY, joints=[], note=None, now=NOON
         )
+        away = {"from_on": MONDAY + 60 * DAY, "to_on": MONDAY + 61 * DAY, "reason": PauseReason.HOLIDAY}
+        later = programs.pause(tx, ines, course.program.id, **away, now=NOON)  # type: ignore[arg-type]
         protocols.save_protocol(tx, ines, "our-back", OURS, now=NOON)
         return Clinic(
             ines=ines,
@@ -70,6 +73,7 @@ def a_peopled_clinic(database: Database) -> Clinic:
             lines=[item.line_id for item in course.items],
             condition_id=condition.id,
             flare_id=declared.id,
+            pause_id=later.id,
             therapist=bearer(a_token(tx, ines)),
             admin=bearer(a_token(tx, admin)),
             patient=bearer(a_phone(tx, ines, ann).access),

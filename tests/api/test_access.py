@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from api.visit import who_may
+from models.safety.red_flags import RED_FLAGS
 from models.safety.rules import RULES
 from models.tables import Role
 from tests.api.conftest import Clinic, assert_problem
@@ -99,6 +100,7 @@ MAY: dict[str, set[Role]] = {
     "revise_program": STAFF,
     "resume_program": EVERYONE,
     "declare_flare": EVERYONE,
+    "end_pause": EVERYONE,
     "end_flare": EVERYONE,
     "list_reviews": STAFF,
     "review_program": STAFF,
@@ -128,7 +130,7 @@ MAY: dict[str, set[Role]] = {
 }
 """Said a second time, on purpose: a route whose rule changes must change here too."""
 
-VERSIONS = {"amend_patient": 1, "amend_condition": 1, "revise_program": 3, "switch_rule": 1, "amend_protocol": 1}
+VERSIONS = {"amend_patient": 1, "amend_condition": 1, "revise_program": 4, "switch_rule": 1, "amend_protocol": 1}
 """What If-Match must say of the clinic's records."""
 SLUGS = {"get_exercise": "bird-dog", "amend_protocol": "our-back"}
 OK_FOR_AN_ACTIVE_PROGRAM = {200, 201, 204, 409}
@@ -165,6 +167,7 @@ def knock(client: httpx.Client, route: APIRoute, mine: Clinic, headers: dict[str
         "program_id": mine.program_id,
         "condition_id": mine.condition_id,
         "flare_id": mine.flare_id,
+        "pause_id": mine.pause_id,
         "line_id": mine.lines[0],
         "session_id": uuid4(),
         "rule_id": "R-14",
@@ -241,7 +244,7 @@ def test_a_patient_sees_nobody_else_of_their_own_clinic(app: FastAPI, client: ht
         f"/v1/patients/{other}/programs", json={"protocol": "neck-posture-desk"}, headers=clinic.therapist
     )
     program = made.json()["id"]
-    screening = {"answers": {"RF-01": False}}
+    screening = {"answers": dict.fromkeys(RED_FLAGS, False)}
     client.post(f"/v1/patients/{other}/screenings", json=screening, headers=clinic.therapist)
     answers = {"acknowledged": ALL_RULES}
     activated = client.post(f"/v1/programs/{program}/activate", json=answers, headers=clinic.therapist)

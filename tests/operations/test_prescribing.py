@@ -119,8 +119,21 @@ def test_a_line_keeps_its_id_whether_named_or_not(tx: Session) -> None:
     assert [item.line_id for item in again.items if item.revision_number == 2][:2] == first[::-1]
     other = replace(phase.items[0], exercise="cat-camel", side=None)
     renamed = replace(nameless, phases=[replace(phase, items=[other, phase.items[1]])])
-    third = prescribing.revise(tx, ines, course.program.id, renamed, ALL_WARNINGS, version=3, now=NOON)
-    assert [item.line_id for item in third.items if item.revision_number == 3][:2] == first
+    with pytest.raises(Invalid) as refused:
+        prescribing.revise(tx, ines, course.program.id, renamed, ALL_WARNINGS, version=3, now=NOON)
+    assert refused.value.field == "/phases/0/items/0/line_id"  # what was logged of a line stays true
+
+
+def test_a_renamed_phase_takes_its_lines_along(tx: Session) -> None:
+    ines = a_clinic(tx)
+    course = a_program(tx, ines, a_patient(tx, ines), a_draft(a_dosage(), a_dosage()))
+    (phase,) = as_it_stands(course).phases
+    items = [replace(item, line_id=None) for item in phase.items]
+    draft = prescribing.RevisionDraft(phases=[replace(phase, label="Calm", items=items)])
+    again = prescribing.revise(tx, ines, course.program.id, draft, ALL_WARNINGS, version=2, now=NOON)
+    assert [item.line_id for item in again.items if item.revision_number == 2] == [
+        item.line_id for item in course.items
+    ]
 
 
 def test_a_newer_revision_takes_the_place_of_one_that_was_yet_to_begin(tx: Session) -> None:
@@ -161,7 +174,7 @@ def test_what_the_check_refuses_is_not_written(tx: Session) -> None:
     ann = a_patient(tx, ines)
     course = a_program(tx, ines, ann)
     unread = prescribing.RevisionDraft(phases=with_dosage(as_it_stands(course), sets=6, reps=30).phases)
-    nobody = replace(ALL_WARNINGS, acknowledged=frozenset())
+    nobody = replace(ALL_WARNINGS, acknowledged=())
     with tx.begin_nested() as once:
         with pytest.raises(NotAcknowledged):
             prescribing.revise(tx, ines, course.program.id, unread, nobody, version=2, now=NOON)

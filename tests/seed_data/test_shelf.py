@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api.schemas.programs import DosageIn
+from models.safety.conditions import VOCABULARY
 from models.safety.precautions import HOLDS
 from models.tables import (
     Category,
@@ -303,13 +304,25 @@ def test_a_protocol_holds_together(row: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("row", MATRIX["precautions"], ids=lambda row: f"{row['condition']}-{row['severity']}")
 def test_a_precaution_is_complete(row: dict[str, Any]) -> None:
-    assert set(row) - {"holds"} == {"condition", "severity", "load_tags", "reason", "source"}
+    assert set(row) - {"holds"} == {"condition", "severity", "load_tags", "reason", "advice", "source"}
     assert row.get("holds") is None or row["holds"] in HOLDS
     assert row["severity"] in set(PrecautionSeverity)
     assert row["load_tags"]
     assert set(row["load_tags"]) <= set(MATRIX["load_tags"])
     assert row["reason"]
     assert row["source"]
+
+
+@pytest.mark.parametrize("row", MATRIX["precautions"], ids=lambda row: f"{row['condition']}-{row['severity']}")
+def test_a_precaution_s_advice_is_a_sentence_for_the_patient(row: dict[str, Any]) -> None:
+    advice = row["advice"]
+    words = set(re.findall(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*", advice))
+    assert advice.isascii()
+    assert advice.endswith(".")
+    assert 6 <= len(advice.split()) <= 22
+    assert not {word.lower() for word in words} & {code for code in VOCABULARY if "-" in code}
+    assert not words & set(MATRIX["load_tags"])
+    assert "as above" not in advice.lower()
 
 
 def test_every_way_to_hold_is_some_precaution_s() -> None:

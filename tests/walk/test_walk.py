@@ -91,7 +91,7 @@ def test_the_main_job(server: Running) -> None:
         said = {"given_name": "Nadia", "family_name": "Rossi", "birth_date": "1979-02-11"}
         patient = therapist.post("/patients", json=said).json()
         assert patient["time_zone"] == "Europe/Berlin"
-        screening = {"answers": {"RF-01": False, "RF-02": False}}
+        screening = {"answers": dict.fromkeys(("RF-01", "RF-02", "RF-05", "RF-06", "RF-08", "RF-10"), False)}
         assert therapist.post(f"/patients/{patient['id']}/screenings", json=screening).status_code == 201
         for path, said in (
             ("conditions", {"code": "chronic-lbp", "status": "confirmed"}),

@@ -22,7 +22,7 @@ def check(situation: Situation, switched: Mapping[str, RuleSeverity] | None = No
     """Everything the rules find, gravest first, then by rule.
 
     `switched` are a clinic's own severities by rule id; fixed rules and final findings keep theirs. A rule the
-    protocol is exempt from only informs, with the reason.
+    protocol is exempt from only informs, or warns where it would block, with the reason.
     """
     found: dict[str, Finding] = {}
     for rule in RULES.values():
@@ -36,9 +36,11 @@ def check(situation: Situation, switched: Mapping[str, RuleSeverity] | None = No
 def _finding(rule: Rule, hit: Hit, situation: Situation, switched: RuleSeverity | None) -> Finding:
     severity, message = hit.severity or rule.severity, hit.message
     if not rule.is_fixed and not hit.final:
-        severity = switched or severity
+        severity = _switched(severity, rule, switched)
         if exempt := situation.program.exemptions.get(rule.id):
-            severity, message = RuleSeverity.INFO, f"{message} Accepted in this protocol: {exempt}"
+            # What would block is still read by someone.
+            severity = RuleSeverity.WARN if severity is RuleSeverity.BLOCK else RuleSeverity.INFO
+            message = f"{message} Accepted in this protocol: {exempt}"
     return Finding(
         key="/".join(part for part in (rule.id, hit.exercise, hit.condition, hit.about) if part),
         rule=rule.id,
@@ -52,7 +54,22 @@ def _finding(rule: Rule, hit: Hit, situation: Situation, switched: RuleSeverity 
         phases=(hit.phase.label,) if hit.phase else (),
         line_ids=(hit.line_id,) if hit.line_id else (),
         suggestions=hit.suggestions,
+        advice=hit.advice,
+        fact="; ".join(part for part in (hit.fact, _facts_of(situation, hit.condition)) if part),
     )
+
+
+def _switched(severity: RuleSeverity, rule: Rule, switched: RuleSeverity | None) -> RuleSeverity:
+    """A switch sets the gravest a rule says; what it says more mildly is never made graver."""
+    if switched is None:
+        return severity
+    return switched if severity is rule.severity else max(severity, switched, key=_ORDER.__getitem__)
+
+
+def _facts_of(situation: Situation, code: str | None) -> str:
+    """What is known of the conditions a finding names."""
+    known = situation.of(code) if code else []
+    return ", ".join(f"{one.onset_on} {sorted(one.details.items())} {sorted(one.joints)}" for one in known)
 
 
 def _merged(known: Finding, again: Finding) -> Finding:
@@ -64,6 +81,7 @@ def _merged(known: Finding, again: Finding) -> Finding:
         line_ids=_union(known.line_ids, again.line_ids),
         suggestions=_union(known.suggestions, again.suggestions),
         final=known.final or again.final,
+        fact=known.fact if again.fact == known.fact else f"{known.fact} | {again.fact}",
     )
 
 

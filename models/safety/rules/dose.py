@@ -6,6 +6,7 @@ from itertools import pairwise
 from math import ceil
 
 from models.prescription.burden import burden, minutes, minutes_a_week, repetitions_a_week
+from models.prescription.dosage import Side
 from models.safety.choices import chain, swaps
 from models.safety.conditions import RADICULAR
 from models.safety.facts import Item, Logged, Phase, Situation
@@ -90,13 +91,13 @@ def r22(s: Situation) -> Iterator[Hit]:
             max((minutes(i.load) for i in p.items if i.exercise.is_aerobic), default=0.0) for p in (earlier, later)
         ]
         if was and now > was * AEROBIC_STEP and longest[1] - longest[0] > AEROBIC_MINUTES_STEP * weeks:
-            message = f"Aerobic minutes from {was:.0f} to {now:.0f} a week: step too large."
+            message = f"Aerobic minutes from {was:.0f} to {now:.0f} a week: too big a step."
             yield Hit(message=message, about="aerobic", phase=later)
         counted, counts = _repetitions(earlier), _repetitions(later)
         for item in later.items:
             before, after = counted[item.exercise.slug], counts[item.exercise.slug]
             if _repeated(item) and before and after > before * (1 + (REPETITION_STEP - 1) * weeks):
-                message = f"{item.exercise.name}: repetitions from {before:.0f} to {after:.0f} a week, too many."
+                message = f"{item.exercise.name}: repetitions from {before:.0f} to {after:.0f} a week: too big a step."
                 yield on(item, later, message)
 
 
@@ -105,18 +106,27 @@ def _steps(s: Situation) -> Iterator[tuple[Phase, Phase, float]]:
     for earlier, later in pairwise(s.program.phases):
         yield earlier, later, max(1.0, later.weeks or 4.0)
     if s.before:
-        for was in s.before:
-            for now in s.program.phases:
-                if now.label == was.label:
-                    yield was, now, 1.0
+        for was, now in _paired(s.before, s.program.phases):
+            yield was, now, 1.0
+
+
+def _paired(before: Sequence[Phase], after: Sequence[Phase]) -> Iterator[tuple[Phase, Phase]]:
+    """Each phase with what it was: the one of its label, or where it was renamed the one in its place."""
+    labels = {phase.label: phase for phase in before}
+    for place, now in enumerate(after):
+        if now.label in labels:
+            yield labels[now.label], now
+        elif place < len(before) and before[place].label not in {phase.label for phase in after}:
+            yield before[place], now
 
 
 def _repetitions(phase: Phase) -> Counter[str]:
-    """Weekly repetitions of each exercise, left and right lines together."""
+    """Weekly repetitions of each exercise, all lines and both sides together."""
     counted: Counter[str] = Counter()
     for item in phase.items:
         if _repeated(item):
-            counted[item.exercise.slug] += repetitions_a_week(item.dosage)  # type: ignore[assignment]
+            sides = 2 if item.side is Side.BOTH else 1
+            counted[item.exercise.slug] += sides * repetitions_a_week(item.dosage)  # type: ignore[assignment]
     return counted
 
 
@@ -140,10 +150,12 @@ def hold_reason(logs: Sequence[Logged], *, is_radicular: bool) -> str | None:
     """Why the last three logs say not to progress; None if they do not."""
     last = logs[-LOGS:]
     pains = [log.pain for log in last if log.pain is not None]
+    if any(log.hurt for log in last):
+        return "it made the symptoms worse"
     if is_radicular and any(log.spread for log in last):
         return "the pain moved away from the spine"
     if any(pain > PAIN_HELD for pain in pains):
-        return f"pain {max(pains)} of 10 in the last {LOGS} sessions"
+        return f"pain {max(pains)} of 10 within the last {LOGS} sessions"
     if pains and pains[-1] - pains[0] >= PAIN_RISE:
         return f"pain rose from {pains[0]} to {pains[-1]}"
     if sum(log.settled is False for log in last) >= UNSETTLED:
@@ -153,11 +165,8 @@ def hold_reason(logs: Sequence[Logged], *, is_radicular: bool) -> str | None:
 
 def is_harder(before: Sequence[Phase], after: Sequence[Phase]) -> bool:
     """Whether a phase asks for more than it did: a higher level, more repetitions or minutes, more load."""
-    was = {phase.label: phase for phase in before}
-    return any(
-        (phase.label in was and _has_harder_item(phase, was[phase.label])) or _is_line_harder(phase, before)
-        for phase in after
-    )
+    harder = any(_has_harder_item(now, was) for was, now in _paired(before, after))
+    return harder or any(_is_line_harder(phase, before) for phase in after)
 
 
 def _has_harder_item(phase: Phase, was: Phase) -> bool:
@@ -238,7 +247,7 @@ def r34(s: Situation) -> Iterator[Hit]:
             yield Hit(message=message, severity=INFO, about="ask")
             return
         instead = tuple(choice.exercise.slug for choice in swaps(exercise, s)[:3])
-        swap = f"; swap {s.catalogue[instead[0]].name.lower()}" if instead else ""
+        swap = f"; swap for {s.catalogue[instead[0]].name.lower()}" if instead else ""
         yield on(item, phase, f"{exercise.name}: the patient has no {things}{swap}.", suggestions=instead)
 
 
@@ -269,7 +278,7 @@ def r44(s: Situation) -> Iterator[Hit]:
     """An item without a goal."""
     for phase, item in s.program.items():
         if not item.goal:
-            yield on(item, phase, f"{item.exercise.name}: say why.")
+            yield on(item, phase, f"{item.exercise.name}: tell the patient what it is for.")
 
 
 RULES = (r14, r15, r21, r22, r23, r29, r30, r31, r32, r34, r42, r43, r44)

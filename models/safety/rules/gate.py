@@ -5,10 +5,17 @@ from datetime import timedelta
 
 from models.adherence.flags import Severity
 from models.safety.conditions import BACK, POST_OP
-from models.safety.facts import Phase, Situation
+from models.safety.facts import Examination, Phase, Situation
 from models.safety.red_flags import RED_FLAGS
 from models.safety.rules.registry import BLOCK, INFO, WARN, Hit, on, rule
 
+GENERAL_QUESTIONS = frozenset({"RF-01", "RF-02", "RF-05", "RF-06", "RF-08", "RF-10"})
+CONDITION_QUESTIONS = (
+    (("ra", "ra-cervical-instability", "neck-pain", "cervical-radiculopathy"), frozenset({"RF-03"})),
+    (("sle", "lupus-nephritis"), frozenset({"RF-07"})),
+    (("pregnancy",), frozenset({"RF-13"})),
+)
+"""Asked where one of the conditions is there (clinical content 2.5)."""
 SCREENING_LASTS = 14
 """Days (R-01)."""
 TEACH_BACK_WITHIN = 7
@@ -32,15 +39,19 @@ READING_LASTS = 14
     is_fixed=True,
 )
 def r01(s: Situation) -> Iterator[Hit]:
-    """No screening in 14 days, a red flag unresolved, or rheumatoid arthritis or lupus with back pain that no clinician
-    has confirmed. An emergency red flag cannot be overridden.
+    """A question that must be asked was not answered in 14 days, a red flag is unresolved, or rheumatoid arthritis or
+    lupus comes with back pain that no clinician has confirmed. An emergency red flag cannot be overridden.
     """
-    if not s.within(s.screened_on, SCREENING_LASTS):
-        yield Hit(message="Screen for serious causes first: no screening in the last 14 days.", about="screening")
+    unasked = sorted(one for one in required_questions(s) if not s.within(s.screened.get(one), SCREENING_LASTS))
+    if unasked:
+        message = (
+            f"Screen for serious causes first; not asked in the last {SCREENING_LASTS} days: {', '.join(unasked)}."
+        )
+        yield Hit(message=message, about="screening")
     for flag_id in sorted(s.red_flags):
         flag = RED_FLAGS[flag_id]
         yield Hit(
-            message=f"A red flag is open: {flag.suspect.lower()} ({flag_id}). {flag.advice}",
+            message=f"A red flag is open: {flag.suspect.lower()} ({flag_id}); the patient is told: {flag.advice}",
             about=flag_id,
             final=flag.severity is Severity.EMERGENCY,
         )
@@ -54,6 +65,13 @@ def r01(s: Situation) -> Iterator[Hit]:
                 message="Back pain in rheumatoid arthritis or lupus: a clinician must confirm its cause first.",
                 condition=condition.code,
             )
+
+
+def required_questions(s: Situation) -> frozenset[str]:
+    """The six general red-flag questions, and those of the patient's conditions (clinical content 2.5)."""
+    return GENERAL_QUESTIONS.union(
+        *(asked for codes, asked in CONDITION_QUESTIONS if s.has(*codes)),
+    )
 
 
 @rule("R-26", "Reviewed every four weeks", WARN, "S3-04")
@@ -104,11 +122,14 @@ def _phase_of_today(s: Situation) -> Phase | None:
 
 @rule("R-37", "Fracture of a vertebra or surgery: taught in person", BLOCK, "TFF")
 def r37(s: Situation) -> Iterator[Hit]:
-    """Something of a phase that begins now, or has begun, was not taught by a physiotherapist."""
+    """Something of the first phase, of one that has begun, or of the plan for flare days was not taught by a
+    physiotherapist.
+    """
     conditions = s.of("vertebral-fracture", *POST_OP)
     today = (s.today - s.program.runs_since).days + 1 if s.program.runs_since else 1
-    for phase in s.program.phases if conditions else ():
-        for item in phase.items if phase.from_day <= today else ():
+    begun = [phase for phase in s.program.phases if phase.from_day <= today] or list(s.program.phases[:1])
+    for phase in [*begun, *([s.program.flare] if s.program.flare else [])] if conditions else ():
+        for item in phase.items:
             if item.taught_on is None:
                 message = f"{item.exercise.name}: teach it in person first."
                 yield on(item, phase, message, condition=conditions[0].code)
@@ -149,8 +170,17 @@ def r47(s: Situation) -> Iterator[Hit]:
 def r48(s: Situation) -> Iterator[Hit]:
     """200/110 blocks; 180/105 with strength items, symptomatic low pressure and a resting pulse above 120 warn."""
     seen = s.examination
-    if seen is None or not s.within(seen.examined_on, READING_LASTS):
+    if seen is None:
         return
+    yield from _pressure_hits(s, seen) if s.within(seen.pressure_on or seen.examined_on, READING_LASTS) else ()
+    if seen.low_pressure_symptoms and s.within(seen.low_pressure_on or seen.examined_on, READING_LASTS):
+        yield Hit(message="Low blood pressure with symptoms: ask a clinician.", severity=WARN, about="low")
+    pulse = seen.resting_pulse
+    if pulse is not None and pulse > PULSE_ASK and s.within(seen.pulse_on or seen.examined_on, READING_LASTS):
+        yield Hit(message=f"Resting pulse {pulse}: ask a clinician.", severity=WARN, about="pulse")
+
+
+def _pressure_hits(s: Situation, seen: Examination) -> Iterator[Hit]:
     reading = f"{seen.systolic or '?'}/{seen.diastolic or '?'}"
     if _reaches(seen.systolic, seen.diastolic, PRESSURE_STOP):
         yield Hit(message=f"Blood pressure {reading}: too high to exercise today.", about="pressure")
@@ -158,10 +188,6 @@ def r48(s: Situation) -> Iterator[Hit]:
         exercise.domain == "strength" for exercise in s.program.exercises
     ):
         yield Hit(message=f"Blood pressure {reading}: ask before strength work.", severity=WARN, about="pressure")
-    if seen.low_pressure_symptoms:
-        yield Hit(message="Low blood pressure with symptoms: ask a clinician.", severity=WARN, about="low")
-    if seen.resting_pulse is not None and seen.resting_pulse > PULSE_ASK:
-        yield Hit(message=f"Resting pulse {seen.resting_pulse}: ask a clinician.", severity=WARN, about="pulse")
 
 
 def _reaches(systolic: int | None, diastolic: int | None, limit: tuple[int, int]) -> bool:
@@ -170,17 +196,17 @@ def _reaches(systolic: int | None, diastolic: int | None, limit: tuple[int, int]
 
 @rule(
     "R-49",
-    "A protocol that needs a specialist's clearance has one",
+    "A confirmed unstable neck is cleared by a specialist before any program",
     BLOCK,
-    "clinical content, amendments (T06, T07 with a confirmed unstable neck)",
+    "clinical content, amendments (T06 is refused for it; any other program asks more of the neck)",
     is_fixed=True,
 )
 def r49(s: Situation) -> Iterator[Hit]:
-    """The protocol is refused for a confirmed condition that no specialist has cleared."""
-    for condition in s.conditions:
-        if condition.code in s.program.clearance_for and condition.is_confirmed and not condition.is_cleared:
+    """An unstable neck is confirmed, and no named clinician's clearance is on record."""
+    for condition in s.of("ra-cervical-instability"):
+        if condition.is_confirmed and not condition.is_cleared:
             yield Hit(
-                message="This protocol needs a specialist's recorded clearance for the unstable neck.",
+                message="Confirmed unstable neck: record the specialist's clearance (name and day) first.",
                 condition=condition.code,
                 final=True,
             )

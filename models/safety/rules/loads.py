@@ -50,6 +50,7 @@ def _harmful(s: Situation, rule_id: str) -> Iterator[Hit]:
                     condition=harm.condition,
                     about=harm.about,
                     final=harm.final,
+                    advice=harm.advice,
                 )
 
 
@@ -134,9 +135,12 @@ def _care_conflicts(line: CareItem, s: Situation) -> Iterator[tuple[str, str | N
     if care.agent == "heat":
         for condition in s.of("corticosteroid-long-term"):
             yield "not on thin skin.", condition.code, WARN
-    limit = COLD_MINUTES if care.agent == "cold" else care.max_minutes
-    if length is not None and limit is not None and length > limit:
+    limits = [care.max_minutes, COLD_MINUTES if care.agent == "cold" else None]
+    limit = min((one for one in limits if one is not None), default=None)
+    if limit is not None and length is not None and length * (line.dosage.sets or 1) > limit:
         yield f"at most {limit} minutes.", None, BLOCK if care.agent == "cold" else WARN
+    if care.agent == "cold" and length is None:
+        yield f"say how long: at most {COLD_MINUTES} minutes.", None, WARN
     if not care.at_home:
         yield "only in the clinic, not at home.", None, WARN
 

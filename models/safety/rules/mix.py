@@ -17,6 +17,7 @@ BALANCE_DAYS, BALANCE_DAYS_BONE = 3, 7
 OLDER = 65
 CHECK_INS = (1, 3, 6, 12, 24)
 """Months after discharge."""
+_DOMAIN_WORDS = {"neuromotor": "balance or coordination", "cardiorespiratory": "aerobic"}
 DOMAINS = ("strength", "flexibility", "cardiorespiratory", "neuromotor")
 _BACK_STRENGTH = frozenset(
     {"multifidus", "extensors", "lumbar extensors", "back extensors", "gluteals", "thoracic extensors"}
@@ -32,21 +33,21 @@ def is_back_program(s: Situation) -> bool:
 @rule("R-02", "A back program has active exercise", BLOCK, "S3; CPG21, NG59 (manual therapy only with exercise)")
 def r02(s: Situation) -> Iterator[Hit]:
     """Nothing in it is exercise: heat, TENS and advice are not treatment."""
-    if is_back_program(s) and s.program.phases and not s.program.exercises:
+    if is_back_program(s) and s.program.phases and not s.program.expected:
         yield Hit(message="Passive treatment only: add active exercise.")
 
 
 @rule("R-03", "A back program trains the trunk", BLOCK, "S3")
 def r03(s: Situation) -> Iterator[Hit]:
     """No stabilization and no core."""
-    if is_back_program(s) and s.program.phases and not any(e.trains_trunk for e in s.program.exercises):
+    if is_back_program(s) and s.program.phases and not any(e.trains_trunk for e in s.program.expected):
         yield Hit(message="Nothing trains the trunk: add stabilization or core.")
 
 
 @rule("R-04", "A back program has stabilization and core", WARN, "S3")
 def r04(s: Situation) -> Iterator[Hit]:
     """Over the whole program only one of the two; maintenance answers to R-25."""
-    found = {e.category for e in s.program.exercises if e.trains_trunk}
+    found = {e.category for e in s.program.expected if e.trains_trunk}
     if is_back_program(s) and not s.program.is_maintenance and len(found) == 1:
         missing = ({"stabilization", "core"} - found).pop()
         yield Hit(message=f"Add {missing} by week 4.")
@@ -62,7 +63,11 @@ def r05(s: Situation) -> Iterator[Hit]:
     trained = {side for item in s.program.phases[-1].items for side in trunk_sides(item)}
     for side in ("front", "sides", "back"):
         if side not in trained:
-            yield Hit(message=f"The belt has a gap: {side}.", about=side, phase=s.program.phases[-1])
+            yield Hit(
+                message=f"Nothing trains the {side} of the trunk in the last phase.",
+                about=side,
+                phase=s.program.phases[-1],
+            )
 
 
 def trunk_sides(item: Item) -> frozenset[str]:
@@ -86,7 +91,7 @@ def r06(s: Situation) -> Iterator[Hit]:
 @rule("R-07", "A back program combines types of exercise", WARN, "S3")
 def r07(s: Situation) -> Iterator[Hit]:
     """Fewer than two of stretching, stabilization and core; maintenance answers to R-25."""
-    found = {e.category for e in s.program.exercises} & {"stretching", "stabilization", "core"}
+    found = {e.category for e in s.program.expected} & {"stretching", "stabilization", "core"}
     if is_back_program(s) and not s.program.is_maintenance and s.program.exercises and len(found) < 2:
         yield Hit(message="Combine exercise types: at least two of stretching, stabilization and core.")
 
@@ -144,7 +149,7 @@ def r20(s: Situation) -> Iterator[Hit]:
         found = {e.domain for e in s.program.exercises}
         for domain in DOMAINS:
             if domain not in found:
-                yield Hit(message=f"{domain.capitalize()} is missing.", about=domain)
+                yield Hit(message=f"No {_DOMAIN_WORDS.get(domain, domain)} work in the program.", about=domain)
 
 
 @rule("R-24", "No discharge without maintenance and check-ins", BLOCK, "S3 shortfall 4; BOOST17")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from models.prescription.dosage import text
 from models.safety.facts import Item, Phase, Situation
 
 
@@ -37,6 +38,10 @@ class Hit:
     line_id: UUID | None = None
     suggestions: tuple[str, ...] = ()
     """Slugs to use instead."""
+    advice: str | None = None
+    """What the patient is told beside the exercise."""
+    fact: str = ""
+    """What it rests on beside the condition: an answer given to other facts does not stand."""
 
 
 def on(item: Item, phase: Phase, message: str, **more: object) -> Hit:
@@ -46,6 +51,7 @@ def on(item: Item, phase: Phase, message: str, **more: object) -> Hit:
         exercise=item.exercise.slug,
         phase=phase,
         line_id=item.line_id,
+        fact=text(item.dosage, item.side),
         **more,  # type: ignore[arg-type]
     )
 
@@ -88,6 +94,10 @@ class Finding:
     """Labels."""
     line_ids: tuple[UUID, ...]
     suggestions: tuple[str, ...]
+    advice: str | None
+    """What the patient is told beside the exercise."""
+    fact: str
+    """What it rests on: dosage and condition as they are. Another fact is another finding to answer."""
 
 
 def rule(
