@@ -12,22 +12,27 @@ from sqlalchemy.exc import DBAPIError
 
 from models.adherence.flags import FlagKind, Severity
 from models.database import Database
-from models.operations import patients, sign_ins, sweep
+from models.operations import findings, patients, prescribing, programs, sign_ins, sweep
 from models.operations.sessions import Outcome, Result, keep_rejected, record_sessions
 from models.operations.sign_ins import Tokens
+from models.refusals import Refusal, SafetyBlocked, VersionMismatch, WrongStatus
 from models.safety.red_flags import RED_FLAGS
 from models.tables import (
     Announcement,
     Clinic,
+    ConditionStatus,
     DoneShare,
     Flag,
+    Program,
     ProgramStanding,
+    Revision,
+    SafetyCheck,
     SessionEntry,
     SessionLog,
     Token,
     TokenKind,
 )
-from tests.builders import DAY, NOON, a_clinic, a_patient, a_phone, a_program, a_report
+from tests.builders import ALL_WARNINGS, DAY, NOON, a_clinic, a_draft, a_patient, a_phone, a_program, a_report, screened
 
 
 def at_once(count: int, deed: Callable[[int], Any]) -> list[Any]:
@@ -161,3 +166,73 @@ def test_a_reading_transaction_cannot_write(shared_database: Database) -> None:
         with pytest.raises(DBAPIError):
             tx.flush()
         tx.rollback()
+
+
+def turn(database: Database, deed: Callable[[Any], Any]) -> Any:
+    """One deed in a transaction of its own; a refusal is its answer."""
+    try:
+        with database.writing() as tx:
+            return deed(tx)
+    except Refusal as refused:
+        return refused
+
+
+def test_a_program_is_handed_over_once(shared_database: Database) -> None:
+    with shared_database.writing() as tx:
+        ines = a_clinic(tx)
+        ann = a_patient(tx, ines)
+        screened(tx, ines, ann.id)
+        draft = prescribing.create_program(tx, ines, ann.id, a_draft(), now=NOON).id
+    answers = at_once(
+        8,
+        lambda _: turn(shared_database, lambda tx: programs.activate(tx, ines, draft, ALL_WARNINGS, now=NOON)),
+    )
+    assert sum(isinstance(answer, WrongStatus) for answer in answers) == 7
+    with shared_database.reading() as tx:
+        assert tx.scalar(select(func.count()).select_from(SafetyCheck)) == 1
+
+
+def test_of_two_revisions_at_once_the_second_is_told(shared_database: Database) -> None:
+    with shared_database.writing() as tx:
+        ines = a_clinic(tx)
+        program_id = a_program(tx, ines, a_patient(tx, ines)).program.id
+    (phase,) = a_draft().phases
+    (item,) = phase.items
+
+    def revise(number: int) -> Any:
+        changed = replace(item, dosage=replace(item.dosage, sets=number % 2 + 1))
+        said = prescribing.RevisionDraft(phases=[replace(phase, items=[changed])])
+        return turn(
+            shared_database,
+            lambda tx: prescribing.revise(tx, ines, program_id, said, ALL_WARNINGS, version=2, now=NOON),
+        )
+
+    answers = at_once(8, revise)
+    assert sum(isinstance(answer, VersionMismatch) for answer in answers) == 7
+    with shared_database.reading() as tx:
+        assert tx.scalars(select(Revision.number).order_by(Revision.number)).all() == [1, 2]
+
+
+def test_a_condition_recorded_as_a_program_is_handed_over_is_seen_by_one_of_the_two(shared_database: Database) -> None:
+    """Either the check knows of it, or the worklist does."""
+    for _ in range(6):
+        with shared_database.writing() as tx:
+            ines = a_clinic(tx)
+            ann = a_patient(tx, ines)
+            screened(tx, ines, ann.id)
+            (phase,) = a_draft().phases
+            curl_up = replace(phase.items[0], exercise="modified-curl-up", side=None)
+            said = a_draft(phases=[replace(phase, items=[curl_up])])
+            draft = prescribing.create_program(tx, ines, ann.id, said, now=NOON).id
+        brittle = findings.ConditionDraft(code="osteoporosis", status=ConditionStatus.CONFIRMED)
+        deeds = [
+            lambda tx: programs.activate(tx, ines, draft, ALL_WARNINGS, now=NOON),  # noqa: B023  (called at once)
+            lambda tx: findings.record_condition(tx, ines, ann.id, brittle, now=NOON),  # noqa: B023  (called at once)
+        ]
+        answers = at_once(2, lambda number: turn(shared_database, deeds[number]))  # noqa: B023  (called at once)
+        with shared_database.reading() as tx:
+            flagged = tx.scalar(
+                select(func.count()).select_from(Flag).where(Flag.kind == FlagKind.ENDANGERED, Flag.about_id == draft)
+            )
+            status = tx.scalars(select(Program.status).where(Program.id == draft)).one()
+        assert (status, flagged) == (("draft", 0) if isinstance(answers[0], SafetyBlocked) else ("active", 1))
