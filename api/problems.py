@@ -260,7 +260,7 @@ def _describe(path: str, method: str, operation: dict[str, Any], roles: Sequence
     statuses = ["503"] + (["422"] if parameters or operation.get("requestBody") else [])
     if operation.get("security"):
         statuses += ["401", "403"]
-    if "{" in path or method != "get":
+    if "{" in path or method != "get" or "safe_for" in parameters:
         statuses.append("404")
     if method != "get":
         statuses.append("409")

@@ -78,6 +78,12 @@ def get_program(
         return _shown(known, response, visit.now, as_of)
 
 
+@router.delete("/programs/{program_id}", status_code=204, summary="Throw a draft away")
+def discard_program(program_id: UUID, visit: StaffVisit) -> None:
+    with visit.writing() as (tx, caller):
+        prescribing.discard(tx, caller, program_id)
+
+
 @router.post("/programs/{program_id}/check", summary="What the safety rules say of it, or of a proposed revision")
 def check_program(program_id: UUID, visit: StaffVisit, said: ProposalIn | None = None) -> CheckOut:
     with visit.reading() as (tx, caller):

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from models.operations.callers import Caller
@@ -35,6 +35,7 @@ from models.tables import (
     ProgramType,
     Revision,
     Role,
+    Teaching,
 )
 
 REVIEW_AFTER = timedelta(days=28)
@@ -270,6 +271,16 @@ def revise(
     return revised
 
 
+def discard(tx: Session, caller: Caller, program_id: UUID) -> None:
+    """Throw a draft away: nobody but staff ever saw it."""
+    found = course(tx, caller, program_id, lock=True)
+    if found.program.status is not ProgramStatus.DRAFT:
+        raise WrongStatus(f"Only a draft is thrown away; this program is {found.program.status}.")
+    for table in (Teaching, Item, Phase, Revision):
+        tx.execute(delete(table).where(table.clinic_id == caller.clinic_id, table.program_id == program_id))
+    tx.execute(delete(Program).where(Program.clinic_id == caller.clinic_id, Program.id == program_id))
+
+
 def check(
     tx: Session, caller: Caller, program_id: UUID, proposed: RevisionDraft | None = None, *, now: datetime
 ) -> Checked:
@@ -326,13 +337,12 @@ def _slug(item: ItemDraft) -> str:
 
 def _previous(tx: Session, caller: Caller, patient_id: UUID, named: UUID | None) -> UUID | None:
     """The program this one follows: the one named, or the patient's last that was handed over."""
-    theirs = visible_programs(caller).where(Program.patient_id == patient_id)
+    theirs = visible_programs(caller).where(Program.patient_id == patient_id, Program.status != ProgramStatus.DRAFT)
     if named is not None:
         if tx.scalars(theirs.where(Program.id == named)).one_or_none() is None:
             raise Unknown(f"No program {named}.", field="/previous_program_id")
         return named
-    handed_over = theirs.where(Program.status != ProgramStatus.DRAFT).order_by(Program.id.desc()).limit(1)
-    last = tx.scalars(handed_over).one_or_none()
+    last = tx.scalars(theirs.order_by(Program.id.desc()).limit(1)).one_or_none()
     return last.id if last else None
 
 

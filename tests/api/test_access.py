@@ -93,6 +93,7 @@ MAY: dict[str, set[Role]] = {
     "create_program": STAFF,
     "get_program": EVERYONE,
     "activate_program": STAFF,
+    "discard_program": STAFF,
     "check_program": STAFF,
     "list_checks": STAFF,
     "list_suggestions": STAFF,

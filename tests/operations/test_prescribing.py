@@ -16,7 +16,7 @@ from models.operations import adherence, prescribing, programs, sweep
 from models.operations.callers import Caller
 from models.operations.courses import Course, dosage_of
 from models.operations.sessions import EntryReport, record_sessions
-from models.refusals import Invalid, NotAcknowledged, SafetyBlocked, Unknown, VersionMismatch
+from models.refusals import Invalid, NotAcknowledged, SafetyBlocked, Unknown, VersionMismatch, WrongStatus
 from models.tables import (
     DoneShare,
     Item,
@@ -28,6 +28,7 @@ from models.tables import (
     SafetyCheck,
     SessionEntry,
     SessionLog,
+    TeachBack,
 )
 from tests.builders import (
     ALL_WARNINGS,
@@ -167,6 +168,21 @@ def test_a_draft_is_revised_without_being_handed_over(tx: Session) -> None:
     prescribing.revise(tx, ines, draft.id, changed, ALL_WARNINGS, version=1, now=NOON)
     assert tx.scalars(select(SafetyCheck)).all() == []
     assert handed_over(tx, ines, draft.id).lines_on(MONDAY)[0].sets == 2
+
+
+def test_a_draft_is_thrown_away_and_nothing_else_is(tx: Session) -> None:
+    ines = a_clinic(tx)
+    ann = a_patient(tx, ines)
+    kept = a_program(tx, ines, ann)
+    draft = prescribing.create_program(tx, ines, ann.id, a_draft(), now=NOON)
+    line = prescribing.course(tx, ines, draft.id).items[0].line_id
+    programs.teach(tx, ines, draft.id, [(line, TeachBack.SHOWN)], taught_on=None, now=NOON)
+    prescribing.discard(tx, ines, draft.id)
+    assert [listed.program.id for listed in programs.programs_of(tx, ines, ann.id, now=NOON)] == [kept.program.id]
+    with pytest.raises(WrongStatus):
+        prescribing.discard(tx, ines, kept.program.id)
+    with pytest.raises(Unknown):
+        prescribing.discard(tx, ines, draft.id)
 
 
 def test_what_the_check_refuses_is_not_written(tx: Session) -> None:
