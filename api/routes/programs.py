@@ -42,6 +42,7 @@ from api.visit import ExpectedVersion, SignedInVisit, StaffVisit, show_version
 from models.operations import checking, choosing, prescribing, programs
 from models.operations.courses import Course
 from models.refusals import Refusal
+from models.tables import Role
 
 router = APIRouter(prefix="/v1", tags=["programs"])
 
@@ -128,10 +129,12 @@ def list_revisions(
     before = read_cursor(cursor, _REVISION)
     with visit.reading() as (tx, caller):
         course = prescribing.course(tx, caller, program_id)
-        numbers = [one for one in sorted(course.revisions, reverse=True) if before is None or one < before[0]]
+        first = course.first_seen if caller.role is Role.PATIENT else 1
+        listed = [one for one in sorted(course.revisions, reverse=True) if one >= first]
+        numbers = [one for one in listed if before is None or one < before[0]]
         place = (numbers[limit - 1],) if len(numbers) > limit else None
         return RevisionPage(
-            items=[RevisionOut.of(course, course.revisions[number], {}) for number in numbers[:limit]],
+            items=[RevisionOut.of(course, course.revisions[number], {}, since=first) for number in numbers[:limit]],
             next=next_cursor(request, response, place),
         )
 

@@ -323,12 +323,16 @@ class RevisionOut(Answer):
     flare: PhaseOut | None = Field(description="The plan for flare days, if one is authorised.")
 
     @classmethod
-    def of(cls, course: Course, revision: Revision, advice: Mapping[UUID, list[str]]) -> "RevisionOut":
+    def of(
+        cls, course: Course, revision: Revision, advice: Mapping[UUID, list[str]], *, since: int | None = None
+    ) -> "RevisionOut":
+        """`since`: the first revision the reader may know of; in a program, the first the patient was given."""
         phases = [
             (phase.kind, PhaseOut.of(phase, items, course, advice))
             for phase, items in course.phases_of(revision.number)
         ]
-        before = course.base_of(revision.number)
+        base = course.base_of(revision.number)
+        before = base if base and base >= (since or course.first_seen) else None
         return cls(
             number=revision.number,
             effective_on=revision.effective_on,

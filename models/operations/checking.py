@@ -181,7 +181,7 @@ def situation_of(
     tx: Session, patients: Select[Patient], clinic_id: UUID, patient_id: UUID, *, now: datetime
 ) -> facts.Situation:
     """What the rules know of one of `patients`, with the whole catalogue and no program."""
-    known = _known_of_patient(tx, patients, clinic_id, patient_id)
+    known = _known_of_patient(tx, patients, clinic_id, patient_id, now)
     today = now.astimezone(ZoneInfo(known.patient.time_zone)).date()
     return _situation(tx, known, facts.Program(phases=()), _catalogue(tx), clinic_id, today)
 
@@ -379,37 +379,31 @@ def _known_of_program(
     stmt = (
         programs.join(Patient, and_(Patient.clinic_id == Program.clinic_id, Patient.id == Program.patient_id))
         .join(Protocol, Protocol.slug == Program.protocol_slug, isouter=True)
-        .join(
-            Flare,
-            and_(
-                Flare.clinic_id == Program.clinic_id,
-                Flare.program_id == Program.id,
-                # Give or take a day, whatever the patient's zone; _patient_facts looks at the day itself.
-                Flare.from_on <= now.date() + timedelta(days=1),
-                func.coalesce(Flare.ended_on, Flare.to_on) >= now.date() - timedelta(days=1),
-            ),
-            isouter=True,
-        )
         .where(Program.clinic_id == clinic_id, Program.id == program_id)
-        .add_columns(Patient, Protocol, Flare)
+        .add_columns(Patient, Protocol)
     )
-    rows = tx.execute(_with_clinical_facts(stmt, clinic_id)).all()
+    rows = tx.execute(_with_clinical_facts(stmt, clinic_id, now)).all()
     if not rows:
         raise Unknown(f"No program {program_id}.")
     program, patient, protocol, *_ = rows[0]
-    flares = {row[3].id: row[3] for row in rows if row[3] is not None}
-    return replace(_known(rows, program, patient, protocol), flares=list(flares.values()))
+    return _known(rows, program, patient, protocol)
 
 
-def _known_of_patient(tx: Session, patients: Select[Patient], clinic_id: UUID, patient_id: UUID) -> _Known:
-    rows = tx.execute(_with_clinical_facts(patients.where(Patient.id == patient_id), clinic_id)).all()
+def _known_of_patient(
+    tx: Session, patients: Select[Patient], clinic_id: UUID, patient_id: UUID, now: datetime
+) -> _Known:
+    rows = tx.execute(_with_clinical_facts(patients.where(Patient.id == patient_id), clinic_id, now)).all()
     if not rows:
         raise Unknown(f"No patient {patient_id}.")
     return _known(rows, None, rows[0][0], None)
 
 
-def _with_clinical_facts(stmt: Select[Any], clinic_id: UUID) -> Select[Any]:
-    """The clinic's settings, a row for each condition, and the open red flag: there is at most one."""
+def _with_clinical_facts(stmt: Select[Any], clinic_id: UUID, now: datetime) -> Select[Any]:
+    """The clinic's settings, a row for each condition and each flare of these days, and the open red flag: there is at
+    most one.
+    """
+    other = aliased(Program)
+    theirs = select(other.id).where(other.clinic_id == clinic_id, other.patient_id == Patient.id).correlate(Patient)
     return (
         stmt.join(Clinic, Clinic.id == Patient.clinic_id)
         .join(
@@ -431,16 +425,30 @@ def _with_clinical_facts(stmt: Select[Any], clinic_id: UUID) -> Select[Any]:
             ),
             isouter=True,
         )
+        .join(
+            Flare,
+            and_(
+                Flare.clinic_id == Patient.clinic_id,
+                Flare.program_id.in_(theirs),
+                # Give or take a day, whatever the patient's zone; _patient_facts looks at the day itself.
+                Flare.from_on <= now.date() + timedelta(days=1),
+                func.coalesce(Flare.ended_on, Flare.to_on) >= now.date() - timedelta(days=1),
+            ),
+            isouter=True,
+        )
         .where(Patient.clinic_id == clinic_id, Clinic.id == clinic_id)
-        .add_columns(Clinic.settings, Condition, Flag)
+        .add_columns(Clinic.settings, Flare, Condition, Flag)
         .order_by(Condition.id)
     )
 
 
 def _known(rows: Sequence[Any], program: Program | None, patient: Patient, protocol: Protocol | None) -> _Known:
-    *_, settings, _, red_flag = rows[0]
+    *_, settings, _, _, red_flag = rows[0]
+    flares = {row[-3].id: row[-3] for row in rows if row[-3] is not None}
     conditions = {row[-2].id: row[-2] for row in rows if row[-2] is not None}
-    return _Known(program, patient, settings or {}, list(conditions.values()), red_flag, protocol=protocol)
+    return _Known(
+        program, patient, settings or {}, list(conditions.values()), red_flag, list(flares.values()), protocol
+    )
 
 
 def _situation(

@@ -112,6 +112,13 @@ class Course:
         paused = any(pause.from_on <= today <= last_day(pause, at) for pause in self.pauses if pause.created_at <= at)
         return ProgramStatus.PAUSED if paused else ProgramStatus.ACTIVE
 
+    @property
+    def first_seen(self) -> int:
+        """The first revision the patient was given: what was changed before it was handed over they never saw."""
+        handed_over = self.program.activated_at
+        before = [one.number for one in self.revisions.values() if handed_over and one.created_at < handed_over]
+        return max(before, default=1)
+
     def base_of(self, number: int) -> int | None:
         """The revision that `number` changed: the one that would have held on its first day without it."""
         earlier = [one for one in self.revisions.values() if one.number < number]

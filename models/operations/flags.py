@@ -127,7 +127,8 @@ def settle(
     write: list[Flag] = []
     for flag in open_flags:
         finding = wanted.pop(flag.kind, None)
-        if flag.kind not in SELF_CLOSING:
+        ends = flag.kind is FlagKind.ENDANGERED and because is Because.PROGRAM_ENDED
+        if flag.kind not in SELF_CLOSING and not ends:
             continue
         if finding is not None and _is_same(flag, finding, now):
             if _tells(flag, finding, now):

@@ -148,7 +148,9 @@ def course_with_advice(
     """One program, and by line what its patient minds with the prescription in force at `now`."""
     tx.flush()  # a check that was just let through is read back
     found = course(tx, caller, program_id)
-    if now < found.program.created_at:
+    program = found.program
+    seen_from = program.activated_at if caller.role is Role.PATIENT else program.created_at
+    if seen_from is None or now < seen_from:
         raise Unknown(f"There was no program {program_id} yet.", field="/as_of")
     revision = found.revision_on(found.local_today(now), now)
     return found, advice_of(tx, caller.clinic_id, program_id, revision.number)

@@ -5,7 +5,7 @@ rules are keyed to; anything else is recorded as `other`.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
@@ -170,8 +170,9 @@ def errors(
 def _impossible_dates(details: Mapping[str, Any], onset_on: date | None, today: date) -> Iterator[tuple[str, str]]:
     """A clearance before there was anything to clear, a release before the surgery, a birth in a year's time."""
     days = {name: date.fromisoformat(said) for name, said in details.items() if name.endswith("_on") and _is_date(said)}
-    if onset_on and (cleared := days.get("cleared_on")) and cleared < onset_on:
-        yield "/details/cleared_on", "A clearance follows the onset."
+    for name in ("cleared_on", "neck_cleared_on"):
+        if onset_on and name in days and days[name] < onset_on:
+            yield f"/details/{name}", "A clearance follows the onset."
     if (surgery := days.get("surgery_on") or onset_on) and (released := days.get("released_on")) and released < surgery:
         yield "/details/released_on", "A release follows the surgery."
     if (due := days.get("due_on")) and due > today + timedelta(days=PREGNANCY_DAYS):
@@ -250,11 +251,22 @@ def effective(patient: Patient, today: date) -> tuple[Condition, ...]:
             derive("corticosteroid-long-term", source=condition)
         if condition.code.startswith("corticosteroid") and condition.details.get("bone_status") == "osteoporosis":
             derive("osteoporosis")
-        if condition.code == "ra" and condition.details.get("neck_status") == "unstable":
-            derive("ra-cervical-instability")
     if patient.falls_risk:
         derive("falls-risk")
-    return tuple(found)
+    return (*found, *_unstable_neck(found))
+
+
+def _unstable_neck(found: Sequence[Condition]) -> list[Condition]:
+    """What an unstable neck status in rheumatoid arthritis adds: the instability, as sure as the arthritis is, unless
+    it is recorded as sure already. A clearance recorded with a suspicion counts for it.
+    """
+    unstable = [one for one in found if one.code == "ra" and one.details.get("neck_status") == "unstable"]
+    recorded = [one for one in found if one.code == "ra-cervical-instability"]
+    is_sure = any(one.is_confirmed for one in unstable)
+    if not unstable or any(one.is_confirmed for one in recorded) or (recorded and not is_sure):
+        return []
+    known = recorded[0] if recorded else Condition(code="ra-cervical-instability")
+    return [replace(known, is_confirmed=is_sure)]
 
 
 def is_long_term(steroid: Condition, today: date) -> bool:
@@ -267,4 +279,7 @@ def is_long_term(steroid: Condition, today: date) -> bool:
 
 def is_neck_cleared(ra: Condition) -> bool:
     """Whether a clinician recorded the neck as cleared; unknown counts as unstable (S1; RANECK13)."""
-    return ra.details.get("neck_status") == "cleared"
+    if ra.details.get("neck_status") != "cleared":
+        return False
+    cleared = ra.on("neck_cleared_on")
+    return cleared is None or ra.onset_on is None or cleared >= ra.onset_on

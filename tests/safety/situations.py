@@ -21,6 +21,7 @@ from models.safety.facts import (
     Program,
     Situation,
 )
+from models.safety.red_flags import RED_FLAGS
 from models.safety.rules import Finding, check
 from seed_data.load import care, exercises, precautions, protocols
 
@@ -112,11 +113,17 @@ def a_patient(*conditions: Condition | str, **but: Any) -> Patient:
 
 
 def situation(patient: Patient, *phases: Phase, today: date = TODAY, **but: Any) -> Situation:
-    """A draft for a patient who was screened and examined, unless said otherwise."""
-    ours = {"flare", "is_maintenance", "runs_since", "review_due_on", "exemptions", "clearance_for"}
+    """A draft for a patient who was screened and examined, unless said otherwise; `screened_on` answers every
+    question that day.
+    """
+    ours = {"flare", "is_maintenance", "runs_since", "review_due_on", "exemptions"}
     ours |= {"check_in_months", "discharges"}
     program = Program(phases=phases, **{name: but.pop(name) for name in ours & but.keys()})
-    known: dict[str, Any] = {"screened_on": today, "examination": BASELINE}
+    asked_on = but.pop("screened_on", today)
+    known: dict[str, Any] = {
+        "screened": dict.fromkeys(RED_FLAGS, asked_on) if asked_on else {},
+        "examination": BASELINE,
+    }
     return Situation(
         today=today,
         patient=patient,

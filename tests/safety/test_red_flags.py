@@ -3,8 +3,21 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from models.adherence.flags import FlagKind, Severity
-from models.safety.red_flags import CHIPS, EMERGENCY, RED_FLAGS, UNKNOWN_RED_FLAG, alarms, salvage
+from models.adherence.flags import PAIN_HIGH, SAME_DAY_REASONS, FlagKind, Reason, Severity
+from models.safety.red_flags import (
+    ASK,
+    CHIPS,
+    EMERGENCY,
+    FALL_ADVICE,
+    PAIN_ADVICE,
+    RED_FLAGS,
+    SAME_DAY,
+    UNKNOWN_RED_FLAG,
+    WITHIN_DAYS,
+    SafetyAnswers,
+    alarms,
+    salvage,
+)
 
 AT_ONCE = {"RF-01", "RF-03", "RF-04", "RF-10", "RF-12"}
 """Cauda equina, cord, stroke, heart, aorta (clinical content 2.5)."""
@@ -75,3 +88,97 @@ def test_any_body_can_be_listened_to(body: object) -> None:
 def test_broken_answers_are_still_answers(body: object, chips: tuple[str, ...], pain: int | None) -> None:
     heard = salvage(body)
     assert (heard.chips, heard.pain_during) == (chips, pain)
+
+
+@pytest.mark.parametrize(
+    ("severity", "ids", "advice"),
+    [
+        (Severity.EMERGENCY, AT_ONCE, EMERGENCY),
+        (Severity.URGENT, {"RF-02", "RF-05", "RF-06", "RF-07", "RF-11"}, SAME_DAY),
+        (Severity.URGENT, {"RF-13"}, "Stop exercising. Call your maternity unit now."),
+        (Severity.HIGH, {"RF-08"}, WITHIN_DAYS),
+        (Severity.MEDIUM, {"RF-09"}, ASK),
+    ],
+)
+def test_who_is_told_what(severity: Severity, ids: set[str], advice: str) -> None:
+    assert {flag.id for flag in RED_FLAGS.values() if (flag.severity, flag.advice) == (severity, advice)} == ids
+
+
+def test_the_advice_in_full() -> None:
+    assert EMERGENCY.startswith("Stop exercising. Call the emergency number (112, 911, 999) now")
+    assert SAME_DAY.startswith("Stop exercising. Get medical help today;")
+    assert WITHIN_DAYS.startswith("Stop this program for now.")
+    assert ASK == "Tell your therapist at your next contact."
+    assert FALL_ADVICE.startswith("Rest. If you hit your head")
+    assert PAIN_ADVICE.startswith("Stop the exercise that hurts and rest today.")
+    (fall,) = alarms(["fall"])
+    assert (fall.kind, fall.severity, fall.said, fall.advice) == (FlagKind.FALL, Severity.URGENT, "a fall", FALL_ADVICE)
+    (newer,) = alarms(["rf-14"])
+    assert newer.advice == SAME_DAY
+    assert UNKNOWN_RED_FLAG == "a red flag that only a newer version knows; ask the patient"
+
+
+def test_the_chips_of_the_page() -> None:
+    assert CHIPS[:6] == ("further_down", "numb_or_weak", "dizzy", "hot_swollen_joint", "fall", "not_sure")
+    assert CHIPS[6:] == tuple(RED_FLAGS)
+
+
+def answers(*chips: str, reason: str | None = None, pain: int | None = None) -> SafetyAnswers:
+    return SafetyAnswers(chips=chips, reason=reason, pain_during=pain)
+
+
+@pytest.mark.parametrize(
+    ("heard", "matters", "cannot_wait"),
+    [
+        (answers(), False, False),
+        (answers("dizzy"), False, False),
+        (answers("fall"), True, True),
+        (answers(pain=PAIN_HIGH - 1), False, False),
+        (answers(pain=PAIN_HIGH), True, True),
+        (answers(pain=0), False, False),
+        *((answers(reason=reason), True, reason in SAME_DAY_REASONS) for reason in Reason),
+    ],
+)
+def test_what_matters_and_what_cannot_wait(heard: SafetyAnswers, *, matters: bool, cannot_wait: bool) -> None:
+    assert (heard.matter, heard.cannot_wait) == (matters, cannot_wait)
+
+
+@pytest.mark.parametrize(
+    ("heard", "told"),
+    [
+        (answers(), []),
+        (answers(pain=PAIN_HIGH - 1), []),
+        (answers(pain=PAIN_HIGH), [PAIN_ADVICE]),
+        (answers("fall", "RF-01", "RF-03", pain=10), [EMERGENCY, FALL_ADVICE, PAIN_ADVICE]),
+    ],
+)
+def test_what_the_patient_is_told_now(heard: SafetyAnswers, told: list[str]) -> None:
+    assert heard.advice() == told
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (None, answers()),
+        ([], answers()),
+        ({"reason": next(iter(Reason)).value}, answers(reason=next(iter(Reason)).value)),
+        ({"reason": "because"}, answers()),
+        ({"reason": ["pain"]}, answers()),
+        ({"chips": {"fall": True, "dizzy": 1, "RF-01": "yes"}}, answers("fall")),
+        ({"chips": 7}, answers()),
+        ({"chips": [7, None, "x" * 32, "x" * 33]}, answers("x" * 32)),
+        ({"pain_during": " 7 "}, answers(pain=7)),
+        ({"pain_during": "0" * 30 + "7"}, answers(pain=7)),
+        ({"pain_during": "0" * 31 + "7"}, answers()),
+        ({"pain_during": "-7"}, answers()),
+        ({"pain_during": "\u0667"}, answers()),
+        ({"pain_during": ""}, answers()),
+        ({"pain_during": 7.4}, answers(pain=7)),
+        ({"pain_during": float("inf")}, answers()),
+        ({"pain_during": True}, answers()),
+        ({"pain_during": 11}, answers(pain=11)),
+        ({"pain_during": None}, answers()),
+    ],
+)
+def test_each_answer_is_read_as_it_was_meant(body: object, expected: SafetyAnswers) -> None:
+    assert salvage(body) == expected

@@ -69,7 +69,10 @@ def _switched(severity: RuleSeverity, rule: Rule, switched: RuleSeverity | None)
 def _facts_of(situation: Situation, code: str | None) -> str:
     """What is known of the conditions a finding names."""
     known = situation.of(code) if code else []
-    return ", ".join(f"{one.onset_on} {sorted(one.details.items())} {sorted(one.joints)}" for one in known)
+    return ", ".join(
+        f"{one.is_confirmed} {one.onset_on} {one.side} {sorted(one.details.items())} {sorted(one.joints)}"
+        for one in known
+    )
 
 
 def _merged(known: Finding, again: Finding) -> Finding:
@@ -81,7 +84,7 @@ def _merged(known: Finding, again: Finding) -> Finding:
         line_ids=_union(known.line_ids, again.line_ids),
         suggestions=_union(known.suggestions, again.suggestions),
         final=known.final or again.final,
-        fact=known.fact if again.fact == known.fact else f"{known.fact} | {again.fact}",
+        fact=" | ".join(sorted({*known.fact.split(" | "), *again.fact.split(" | ")})),
     )
 
 

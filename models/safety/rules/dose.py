@@ -111,13 +111,11 @@ def _steps(s: Situation) -> Iterator[tuple[Phase, Phase, float]]:
 
 
 def _paired(before: Sequence[Phase], after: Sequence[Phase]) -> Iterator[tuple[Phase, Phase]]:
-    """Each phase with what it was: the one of its label, or where it was renamed the one in its place."""
-    labels = {phase.label: phase for phase in before}
-    for place, now in enumerate(after):
-        if now.label in labels:
-            yield labels[now.label], now
-        elif place < len(before) and before[place].label not in {phase.label for phase in after}:
-            yield before[place], now
+    """Each phase with what it was: the one of its label, and those whose labels are gone with the new ones in order."""
+    old, new = {phase.label: phase for phase in before}, {phase.label for phase in after}
+    yield from ((old[phase.label], phase) for phase in after if phase.label in old)
+    gone = [phase for phase in before if phase.label not in new]
+    yield from zip(gone, [phase for phase in after if phase.label not in old], strict=False)
 
 
 def _repetitions(phase: Phase) -> Counter[str]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import groupby
 
 from models.prescription.burden import minutes
+from models.prescription.dosage import text
 from models.safety.choices import swaps
 from models.safety.facts import CareItem, Condition, Item, Phase, Situation
 from models.safety.harms import harms
@@ -120,6 +121,7 @@ def r13(s: Situation) -> Iterator[Hit]:
                 condition=condition,
                 about="" if condition else message.split()[0],
                 line_id=line.line_id,
+                fact=text(line.dosage),
             )
 
 
@@ -140,7 +142,7 @@ def _care_conflicts(line: CareItem, s: Situation) -> Iterator[tuple[str, str | N
     if limit is not None and length is not None and length * (line.dosage.sets or 1) > limit:
         yield f"at most {limit} minutes.", None, BLOCK if care.agent == "cold" else WARN
     if care.agent == "cold" and length is None:
-        yield f"say how long: at most {COLD_MINUTES} minutes.", None, WARN
+        yield f"say how long: at most {limit} minutes.", None, WARN
     if not care.at_home:
         yield "only in the clinic, not at home.", None, WARN
 
@@ -207,6 +209,7 @@ def r38(s: Situation) -> Iterator[Hit]:
                     message=f"{line.care.name}: the guideline advises against it for low-back pain.",
                     exercise=line.care.slug,
                     line_id=line.line_id,
+                    fact=text(line.dosage),
                 )
 
 
