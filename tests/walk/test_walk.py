@@ -93,11 +93,11 @@ def test_the_main_job(server: Running) -> None:
         assert patient["time_zone"] == "Europe/Berlin"
         screening = {"answers": dict.fromkeys(("RF-01", "RF-02", "RF-05", "RF-06", "RF-08", "RF-10"), False)}
         assert therapist.post(f"/patients/{patient['id']}/screenings", json=screening).status_code == 201
-        for path, said in (
+        for path, told in (
             ("conditions", {"code": "chronic-lbp", "status": "confirmed"}),
             ("examinations", {"pain": 5, "function": 4, "tests": {"sit_to_stand_30s": 11}}),
         ):
-            assert therapist.post(f"/patients/{patient['id']}/{path}", json=said).status_code == 201
+            assert therapist.post(f"/patients/{patient['id']}/{path}", json=told).status_code == 201
         drafted = therapist.post(
             f"/patients/{patient['id']}/programs", json={"protocol": "chronic-lbp-core-stabilisation"}
         ).json()
