@@ -196,7 +196,7 @@ class ProtocolOut(Answer):
     name: str
     indication: str
     conditions: list[str]
-    weeks: int
+    weeks: int | None = Field(description="None: its last phase runs on.")
     phases: list[ProtocolPhaseOut]
     maintenance: list[ProtocolItemOut]
     progression: str = Field(description="When to move on, hold or step back.")

@@ -17,6 +17,7 @@ from models.operations.protocols import CHECK_IN_MONTHS
 from models.prescription.changes import changes
 from models.prescription.dosage import Dosage, Side, dosage_from, text
 from models.safety.conditions import JOINTS
+from models.safety.red_flags import FLARE_ADVICE
 from models.tables import (
     Deed,
     Flare as FlareDays,
@@ -393,6 +394,7 @@ class FlareDaysOut(Answer):
     joints: list[str]
     note: str | None
     created_at: AwareDatetime
+    advice: list[str] = Field(default=list(FLARE_ADVICE), description="What to tell the patient.")
 
     @classmethod
     def of(cls, flare: FlareDays, as_of: datetime | None = None) -> "FlareDaysOut":

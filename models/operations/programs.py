@@ -346,7 +346,12 @@ def discharge(
     _must_run(found.program)
     following = None
     if maintenance is not None:
-        draft = replace(maintenance, type=ProgramType.MAINTENANCE, previous_program_id=program_id)
+        draft = replace(
+            maintenance,
+            type=ProgramType.MAINTENANCE,
+            previous_program_id=program_id,
+            goal=maintenance.goal or found.program.goal,
+        )
         following = create_program(tx, caller, found.program.patient_id, draft, now=now)
     about = following or found.program
     planned = Discharge(check_in_months=check_in_months, of_program=following is None)

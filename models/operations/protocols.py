@@ -30,7 +30,8 @@ class Template:
     name: str
     indication: str
     conditions: Sequence[str]
-    weeks: int
+    weeks: int | None
+    """None: its last phase runs on."""
     phases: Sequence[Mapping[str, Any]]
     maintenance: Sequence[Mapping[str, Any]]
     progression: str
@@ -187,7 +188,7 @@ def _of_shelf(row: Protocol) -> Template:
 
 
 def _of_clinic(row: OwnProtocol) -> Template:
-    last = max((phase["to_day"] or phase["from_day"] for phase in row.phases), default=0)
+    last = row.phases[-1]["to_day"]
     return Template(
         slug=row.slug,
         version=row.version,
@@ -196,7 +197,7 @@ def _of_clinic(row: OwnProtocol) -> Template:
         name=row.name,
         indication=row.indication,
         conditions=row.conditions,
-        weeks=-(-last // 7),
+        weeks=None if last is None else -(-last // 7),
         phases=row.phases,
         maintenance=row.maintenance,
         progression=row.progression,

@@ -18,6 +18,12 @@ ASK = "Tell your therapist at your next contact."
 FALL_ADVICE = (
     "Rest. If you hit your head or cannot put weight on a limb, get medical help now; your therapist will call."
 )
+FLARE_ADVICE = (
+    "Do only the short plan for flare days, and leave out what hurts the sore joint.",
+    "A hot, swollen joint with fever needs medical help today.",
+    "If the flare lasts more than 7 days, call your clinic.",
+)
+"""What a patient who switches to the flare plan is told (clinical content T07; not signed off by a clinician)."""
 PAIN_ADVICE = "Stop the exercise that hurts and rest today. Your therapist has been told and will contact you."
 
 

@@ -289,6 +289,7 @@ def test_on_a_flare_day_the_flare_plan_is_expected_and_logged(desk: Desk, bo: st
     assert declared.status_code == 201
     shown = {name: declared.json()[name] for name in ("from_on", *said)}
     assert shown == {"from_on": "2025-03-04", **said}
+    assert "A hot, swollen joint with fever needs medical help today." in declared.json()["advice"]
     desk.logs(program)
     course = {one["line_id"] for one in program["revision"]["phases"][0]["items"]}
     flare = {one["line_id"] for one in program["revision"]["flare"]["items"]}

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from models.adherence.schedule import Schedule
 from models.database import Database
-from models.operations import adherence, prescribing, programs, sweep
+from models.operations import adherence, prescribing, programs, protocols, sweep
 from models.operations.callers import Caller
 from models.operations.courses import Course, dosage_of
 from models.operations.sessions import EntryReport, record_sessions
@@ -42,6 +42,7 @@ from tests.builders import (
     a_program,
     a_report,
     at,
+    discharged,
     handed_over,
     log_days,
     screened,
@@ -236,6 +237,16 @@ def test_a_flare_day_is_judged_against_its_plan(tx: Session) -> None:
     assert (rates.frequency.denominator, rates.frequency.value, rates.completeness.value) == (7, 1.0, 1.0)
 
 
+def test_maintenance_keeps_the_goal(tx: Session) -> None:
+    ines = a_clinic(tx)
+    course = a_program(tx, ines, a_patient(tx, ines), a_draft(goal="Carry my daughter again"))
+    following = discharged(tx, ines, course.program.id, prescribing.ProgramDraft(protocol=PROTOCOL))
+    assert following.goal == "Carry my daughter again"
+    named = prescribing.ProgramDraft(protocol=PROTOCOL, goal="Stay well")
+    other = a_program(tx, ines, a_patient(tx, ines), a_draft(goal="Walk"))
+    assert discharged(tx, ines, other.program.id, named).goal == "Stay well"
+
+
 def test_ticking_heat_is_not_exercise(tx: Session) -> None:
     ines = a_clinic(tx)
     draft = a_draft(a_dosage())
@@ -383,3 +394,12 @@ def prescription(tx: Session, program_id: UUID) -> dict[int, Any]:
         for row in tx.execute(select(number, *columns).where(table.program_id == program_id).order_by(*columns)):
             found.setdefault(row[0], []).append(tuple(map(str, row)))
     return found
+
+
+def test_an_own_protocol_that_runs_on_has_no_weeks(tx: Session) -> None:
+    ines = a_clinic(tx)
+    item = {"exercise": "bird-dog", "dosage": {"sets": 2, "reps": 8, "days_per_week": 3}}
+    for slug, to_day, weeks_long in (("runs-on", None, None), ("four-weeks", 28, 4), ("five-begun", 29, 5)):
+        phase = {"label": "All along", "from_day": 1, "to_day": to_day, "items": [item]}
+        ours = protocols.OwnDraft(name=slug, indication="x", conditions=[], phases=[phase], maintenance=[item])
+        assert protocols.save_protocol(tx, ines, slug, ours, now=NOON).weeks == weeks_long
