@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import TypeAdapter
 
 from api.paging import Cursor, Limit, next_cursor, read_cursor
+from api.schemas.agenda import AgendaDayOut, AgendaOut
 from api.schemas.exercises import SuggestionOut, SuggestionPage
 from api.schemas.programs import (
     DischargeIn,
@@ -37,9 +38,9 @@ from api.schemas.programs import (
     TeachingPage,
 )
 from api.schemas.safety import AnswersIn, CheckOut
-from api.schemas.words import Instant
+from api.schemas.words import Instant, ProgramDay
 from api.visit import ExpectedVersion, SignedInVisit, StaffVisit, show_version
-from models.operations import checking, choosing, prescribing, programs
+from models.operations import agenda, checking, choosing, prescribing, programs
 from models.operations.courses import Course
 from models.refusals import Refusal
 from models.tables import Role
@@ -77,6 +78,18 @@ def get_program(
         moment = min(as_of or visit.now, visit.now)
         known = prescribing.course_with_advice(tx, caller, program_id, now=moment)
         return _shown(known, response, visit.now, as_of)
+
+
+@router.get("/programs/{program_id}/agenda", summary="What is expected on each local day, and why")
+def get_agenda(
+    program_id: UUID,
+    visit: SignedInVisit,
+    first: Annotated[ProgramDay | None, Query(alias="from", description="Today, if left out.")] = None,
+    last: Annotated[ProgramDay | None, Query(alias="to", description="Six days on, if left out.")] = None,
+) -> AgendaOut:
+    with visit.reading() as (tx, caller):
+        days = agenda.agenda(tx, caller, program_id, first=first, last=last, now=visit.now)
+        return AgendaOut(program_id=program_id, days=[AgendaDayOut.of(one) for one in days])
 
 
 @router.delete("/programs/{program_id}", status_code=204, summary="Throw a draft away")

@@ -92,6 +92,7 @@ MAY: dict[str, set[Role]] = {
     "list_programs": EVERYONE,
     "create_program": STAFF,
     "get_program": EVERYONE,
+    "get_agenda": EVERYONE,
     "activate_program": STAFF,
     "discard_program": STAFF,
     "check_program": STAFF,

@@ -85,6 +85,7 @@ def test_reading(client: httpx.Client, database: Database, clinic: Clinic, clock
     for limit, path in (
         (3, "/v1/worklist"),
         (5, f"/v1/programs/{clinic.program_id}"),
+        (5, f"/v1/programs/{clinic.program_id}/agenda"),
         (6, f"/v1/programs/{clinic.program_id}/adherence"),
         (4, f"/v1/programs/{clinic.program_id}/sessions"),
         (3, "/v1/exercises"),
