@@ -32,7 +32,7 @@ from models.tables import (
     TeachBack,
 )
 
-Joint = Literal[JOINTS]  # type: ignore[valid-type]
+Joint = Literal[JOINTS]  # type: ignore[valid-type]  # the vocabulary says which
 _FREQUENCIES = ("days_per_week", "weekdays", "every_n_days", "as_needed_max_per_day")
 
 

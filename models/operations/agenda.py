@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from models.adherence.schedule import WEEK
+from models.adherence.schedule import UNIT, WEEK, line_weight
 from models.operations.callers import Caller
-from models.operations.courses import Course, last_day, last_flare_day, slug_of
+from models.operations.courses import Course, last_day, last_flare_day, line_of, slug_of
 from models.operations.prescribing import course
 from models.refusals import Invalid, WrongStatus
 from models.tables import Item, PauseReason, Phase, PhaseKind, ProgramStatus, SessionEntry, SessionLog
@@ -121,14 +121,16 @@ def _item(
 ) -> AgendaItem | None:
     """The item on that day; None on a day that is not one of its definite days."""
     kind, left = Kind.DUE, None
+    weight = line_weight(line_of(item), begins.toordinal(), day.toordinal())
     if item.as_needed_max_per_day is not None:
         kind = Kind.AS_NEEDED
-    elif item.days_per_week is not None and item.days_per_week < WEEK:
+    elif weight == 0:
+        return None
+    elif weight < UNIT:
         monday = day - timedelta(days=day.weekday())
         week = [monday + timedelta(days=number) for number in range(WEEK)]
-        kind, left = Kind.FLEXIBLE, max(0, item.days_per_week - sum((item.line_id, one) in done for one in week))
-    elif not _is_due(item, begins, day):
-        return None
+        quota = item.days_per_week or 0
+        kind, left = Kind.FLEXIBLE, max(0, quota - sum((item.line_id, one) in done for one in week))
     return AgendaItem(
         item=item,
         name=found.names[slug_of(item)],
@@ -136,12 +138,6 @@ def _item(
         times_done=done.get((item.line_id, day), 0),
         days_left=left,
     )
-
-
-def _is_due(item: Item, begins: date, day: date) -> bool:
-    if item.weekdays is not None:
-        return day.weekday() in item.weekdays
-    return item.every_n_days is None or (day - begins).days % item.every_n_days == 0
 
 
 def _done(tx: Session, clinic_id: UUID, found: Course, first: date, last: date) -> dict[tuple[UUID, date], int]:

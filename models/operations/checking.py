@@ -1,6 +1,6 @@
 """Checking a prescription against the safety rules, and what a therapist answers to their findings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -284,10 +284,14 @@ def checks_of(tx: Session, clinic_id: UUID, program_id: UUID) -> Sequence[Safety
     ).all()
 
 
-def overridden(tx: Session, clinic_id: UUID, program_id: UUID) -> dict[str, tuple[str, str]]:
-    """Findings a therapist overrode for this program: key → (message, fact) as they were then."""
+def not_overridden(tx: Session, clinic_id: UUID, program_id: UUID, findings: Iterable[Finding]) -> Sequence[Finding]:
+    """The findings no therapist has overridden for this program as they are."""
     answered = _standing_decisions(tx, clinic_id, program_id)
-    return {key: (one["message"], one["fact"]) for key, one in answered.items() if one["reason"] is not None}
+    return [
+        one
+        for one in findings
+        if not ((said := answered.get(one.key)) and said["reason"] is not None and _is_same(one, said))
+    ]
 
 
 def advice_of(tx: Session, clinic_id: UUID, program_id: UUID, revision_number: int) -> dict[UUID, list[str]]:
@@ -350,12 +354,16 @@ def _decide(
             "message": finding.message,
             "fact": finding.fact,
         }
-    if finding.rule in _ANSWERED_ANEW:
+    if earlier is None or finding.rule in _ANSWERED_ANEW or not _is_same(finding, earlier):
         return None
-    facts_now = (finding.message, finding.version, finding.fact)
-    same = earlier is not None and (earlier["message"], earlier["rule_version"], earlier["fact"]) == facts_now
-    settles = same and earlier is not None and (finding.severity is RuleSeverity.WARN or earlier["reason"] is not None)
-    return dict(earlier) if settles and earlier is not None else None
+    settles = finding.severity is RuleSeverity.WARN or earlier["reason"] is not None
+    return dict(earlier) if settles else None
+
+
+def _is_same(finding: Finding, earlier: Mapping[str, Any]) -> bool:
+    """Whether an answer was given to this very finding: the same rule, sentence and facts."""
+    then = (earlier["message"], earlier["rule_version"], earlier["fact"])
+    return then == (finding.message, finding.version, finding.fact)
 
 
 def _standing_decisions(tx: Session, clinic_id: UUID, program_id: UUID) -> dict[str, Any]:

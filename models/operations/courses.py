@@ -185,7 +185,7 @@ class Course:
             PlannedPhase(
                 from_day=phase.from_day,
                 to_day=phase.to_day,
-                lines=tuple(_line(item) for item in items if item.exercise_slug is not None),
+                lines=tuple(line_of(item) for item in items if item.exercise_slug is not None),
             )
             for phase, items in self.phases_of(revision)
             if phase.kind is kind
@@ -338,7 +338,8 @@ def _add_items(tx: Session, clinic_id: UUID, found: dict[UUID, Course]) -> None:
         course.names[slug_of(item)] = name
 
 
-def _line(item: Item) -> Line:
+def line_of(item: Item) -> Line:
+    """An item as the engine sees it."""
     return Line(
         line_id=item.line_id,
         days_per_week=item.days_per_week,

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models.operations.checking import check_program, overridden
+from models.operations.checking import check_program, not_overridden
 from models.operations.courses import courses
 from models.operations.flags import raise_dangers
 from models.safety.rules import Finding, RuleSeverity
@@ -37,9 +37,7 @@ def endangered(
                 for one in checked.findings
                 if one.severity is RuleSeverity.BLOCK and one.rule in _HARM_RULES
             }
-        answered = overridden(tx, clinic_id, program_id)
-        left = [one for key, one in blocks.items() if answered.get(key) != (one.message, one.fact)]
-        if left:
+        if left := not_overridden(tx, clinic_id, program_id, blocks.values()):
             found.append((program_id, left))
     return found
 

@@ -249,7 +249,7 @@ def revise(
     number = max(found.revisions) + 1
     # A revision that only takes back one yet to begin changes something too.
     base = found.revision_on(effective_on).number
-    pending = any(one.effective_on > effective_on for one in found.revisions.values())
+    pending = found.upcoming(effective_on, now)
     checked = _check_proposed(tx, caller, program, phases, flare, now) if running else None
     _write_revision(
         tx,

@@ -52,7 +52,7 @@ def on(item: Item, phase: Phase, message: str, **more: object) -> Hit:
         phase=phase,
         line_id=item.line_id,
         fact=text(item.dosage, item.side),
-        **more,  # type: ignore[arg-type]
+        **more,  # type: ignore[arg-type]  # the hit checks its own names
     )
 
 
