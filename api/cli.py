@@ -18,9 +18,11 @@ from tqdm import tqdm
 
 from api import logs
 from api.app import create_app
+from api.schemas.sync import kept_item
 from api.settings import Settings
 from models.database import Database, open_database, sqlite_module
-from models.operations import accounts, sweep
+from models.operations import accounts, rejects, sweep
+from models.operations.sessions import REFUSED
 from models.refusals import Refusal
 from models.tables import Role
 from seed_data.demo import build as demo
@@ -70,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     command("sweep", run_sweep, "Announce flags that have come due; forget what has expired.")
     counting = command("reassess", run_reassess, "Judge every program anew from its sessions.")
     counting.add_argument("--verify", action="store_true", help="change nothing; fail if anything would change")
+    refused = command("rejects", run_rejects, "Sessions that were refused and kept: list them, or say them again.")
+    refused.add_argument("deed", choices=["list", "replay"])
+    refused.add_argument("ids", nargs="*", type=UUID, metavar="ID", help="only these")
+    refused.add_argument("--clinic", type=UUID, help="only of this clinic")
+    refused.add_argument("--all", action="store_true", help="list also those whose session was stored since")
     command("openapi", show_openapi, "Print the OpenAPI document.")
     founding = command("create-clinic", create_clinic, "Create a clinic.")
     founding.add_argument("name")
@@ -171,6 +178,35 @@ def run_reassess(settings: Settings, arguments: argparse.Namespace) -> int:
             bar.update(len(batch))
     print(f"{differing} programs {'differ' if arguments.verify else 'were restated'}.")
     return 1 if arguments.verify and differing else 0
+
+
+def run_rejects(settings: Settings, arguments: argparse.Namespace) -> int:
+    """List kept rejects, without what the patient wrote, or replay them; says what came of each."""
+    database, left = _database(settings), 0
+    with database.reading() as tx:
+        clinics = [arguments.clinic] if arguments.clinic else sweep.every_clinic(tx)
+    for clinic_id in clinics:
+        with database.reading() as tx:
+            found = rejects.rejects(tx, clinic_id, landed=arguments.all)
+        for one in found:
+            if arguments.ids and one.id not in arguments.ids:
+                continue
+            if arguments.deed == "list":
+                raised = "safety raised" if one.safety_raised else "-"
+                replayed = f"replayed: {one.replayed_to}" if one.replayed_to else "-"
+                print(one.id, f"{one.received_at:%Y-%m-%d %H:%M}", one.session_id, one.code, raised, replayed, sep="  ")
+                continue
+            item = kept_item(one.session_id, one.body)
+            if item is None:
+                print(one.id, "cannot be read", sep="  ")
+                left += 1
+                continue
+            with database.writing() as tx:
+                result = rejects.replay(tx, one, item, now=datetime.now(UTC))
+            why = f"{result.refusal}" if result.refusal else "-"
+            print(one.id, result.outcome.value, why, sep="  ")
+            left += result.outcome in REFUSED
+    return 1 if left else 0
 
 
 def show_openapi(settings: Settings, _arguments: argparse.Namespace) -> None:

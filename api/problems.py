@@ -38,8 +38,14 @@ STATUS: dict[type[refusals.Refusal], int] = {
     refusals.ProgramNotActive: 409,
     refusals.WrongDate: 422,
     refusals.UnknownLine: 422,
+    refusals.TooLate: 409,
+    refusals.OtherProgram: 422,
+    refusals.NotStorable: 422,
     refusals.Conflict: 409,
     refusals.UnknownProgram: 404,
+    refusals.UnknownSession: 404,
+    refusals.TooManyItems: 413,
+    refusals.ResyncRequired: 409,
 }
 
 MEDIA_TYPE = "application/problem+json"
@@ -117,10 +123,46 @@ async def _refused(request: Request, refusal: Exception) -> JSONResponse:
         # OAuth 2 clients read these two members (RFC 6749, 5.2).
         error = "invalid_grant" if isinstance(refusal, refusals.InvalidGrant) else "invalid_request"
         more |= {"error": error, "error_description": str(refusal)}
-    errors = [{"pointer": refusal.field, "detail": str(refusal)}] if refusal.field else []
     return problem(
-        request, STATUS[type(refusal)], refusal.code, str(refusal), errors=errors, headers=headers, more=more
+        request,
+        STATUS[type(refusal)],
+        refusal.code,
+        str(refusal),
+        errors=_pointed(refusal),
+        headers=headers,
+        more=more,
     )
+
+
+def told(refusal: refusals.Refusal, *, below: str = "") -> dict[str, Any]:
+    """A refusal as a problem inside an answer; `below` is where the refused input lies."""
+    body = {
+        "type": f"/problems/{refusal.code}",
+        "title": str(refusal),
+        "status": STATUS[type(refusal)],
+        "code": refusal.code,
+    }
+    return body | {"errors": [error | {"pointer": f"{below}{error['pointer']}"} for error in _pointed(refusal)]}
+
+
+def invalid(errors: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What pydantic found wrong with a part of a request, as a problem inside an answer."""
+    body = {"type": "/problems/invalid", "title": "Invalid input.", "status": 422, "code": "invalid"}
+    return body | {"errors": [{"pointer": _pointer(one["loc"]), "detail": _detail(one)} for one in errors]}
+
+
+def _pointed(refusal: refusals.Refusal) -> list[dict[str, Any]]:
+    return [{"pointer": refusal.field, "detail": str(refusal)}] if refusal.field else []
+
+
+def _pointer(path: Sequence[Any]) -> str:
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    # A name may hold half a character, which cannot be sent.
+    return "".join(f"/{part}" for part in parts).encode(errors="replace").decode()
+
+
+def _detail(error: Mapping[str, Any]) -> str:
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -130,8 +172,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
         if one["type"] == "json_invalid":
             return problem(request, 400, "malformed_json", "The body is not JSON.")
         place, *path = one["loc"]
-        pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
-        errors.append({"in": place, "pointer": pointer, "detail": one["msg"].removeprefix("Value error, ")})
+        errors.append({"in": place, "pointer": _pointer(path), "detail": _detail(one)})
     return problem(request, 422, "invalid", "Invalid input.", errors=errors)
 
 

@@ -120,6 +120,7 @@ class ByAnybody:
 AnybodysVisit = Annotated[Visit, Depends(ByAnybody())]
 AdminsVisit = Annotated[Visit, Depends(By(Role.ADMIN))]
 StaffVisit = Annotated[Visit, Depends(By(Role.ADMIN, Role.THERAPIST))]
+PatientsVisit = Annotated[Visit, Depends(By(Role.PATIENT))]
 SignedInVisit = Annotated[Visit, Depends(By(Role.ADMIN, Role.THERAPIST, Role.PATIENT))]
 
 
@@ -144,9 +145,22 @@ async def _expected_version(
 ) -> int:
     if if_match is None:
         raise HTTPException(428, "Say with If-Match which version you read; it is the ETag of the record.")
+    return _version_of(if_match)
+
+
+async def _matched_version(
+    if_match: Annotated[str | None, Header(max_length=40, description="The ETag you read, as it was given.")] = None,
+) -> int | None:
+    return None if if_match is None else _version_of(if_match)
+
+
+def _version_of(if_match: str) -> int:
     number = if_match.removeprefix('"v').removesuffix('"')
     # Anything that is not one of our ETags matches no version.
     return int(number) if number.isdecimal() and if_match == etag(int(number)) else -1
 
 
 ExpectedVersion = Annotated[int, Depends(_expected_version)]
+"""The version an If-Match names; without one the request is refused."""
+MatchedVersion = Annotated[int | None, Depends(_matched_version)]
+"""The version an If-Match names, where there is one."""

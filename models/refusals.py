@@ -153,8 +153,26 @@ class UnknownLine(SessionRefused):
     code = "unknown_line"
 
 
+class TooLate(SessionRefused):
+    """The session can no longer be changed by the patient."""
+
+    code = "too_late"
+
+
+class OtherProgram(SessionRefused):
+    """A session cannot move to another program."""
+
+    code = "other_program"
+
+
+class NotStorable(SessionRefused):
+    """The database cannot hold it."""
+
+    code = "not_storable"
+
+
 class Conflict(SessionRefused):
-    """The id is taken by a session with other content."""
+    """The id holds a session with other content than the one that was changed."""
 
     code = "conflict"
 
@@ -163,3 +181,21 @@ class UnknownProgram(SessionRefused, Unknown):
     """A session for a program that is not in the caller's sight."""
 
     code = "unknown"
+
+
+class UnknownSession(SessionRefused, Unknown):
+    """A deletion of a session that has not come, or is not in the caller's sight."""
+
+    code = "unknown"
+
+
+class TooManyItems(Refusal):
+    """More items in one push than are taken; half as many may go."""
+
+    code = "too_large"
+
+
+class ResyncRequired(Refusal):
+    """A cursor that cannot be gone on from; pull from the beginning."""
+
+    code = "resync_required"

@@ -8,10 +8,12 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from api.schemas.words import Answer, Code, Day, Flagged, Instant, Note, Said, Score, Zone, number, whole
-from models.operations.sessions import EntryReport, Outcome, Result, SessionReport
-from models.tables import DoneShare, SessionEntry, SessionLog, Source
+from models.operations.sessions import EntryReport, Held, Outcome, Result, SessionReport
+from models.tables import DoneShare, Source
 
 EXT_BYTES = 2048
+BaseVersion = Annotated[int, whole(0, 1_000_000)]
+"""The version of a session that a change rests on."""
 
 
 def _small(ext: dict[str, Any]) -> dict[str, Any]:
@@ -56,6 +58,11 @@ class SessionIn(Said):
     settled_by_morning: Flagged | None = Field(
         default=None, description="Was the pain after the last session back to usual by this morning?"
     )
+    fatigue: Score | None = Field(default=None, description="Asked with rheumatoid arthritis or lupus.")
+    stiffness_minutes: Annotated[int, whole(0, 1440)] | None = Field(
+        default=None, description="Morning stiffness; asked with rheumatoid arthritis or lupus."
+    )
+    spread_to: Code | None = Field(default=None, description="How far down the limb the pain went.", examples=["knee"])
     chips: Annotated[list[Code], Field(max_length=30)] = Field(
         default=[], description="One-tap reports: fall, dizzy, not_sure, RF-01 …", examples=[["not_sure"]]
     )
@@ -74,31 +81,25 @@ class SessionIn(Said):
             raise ValueError("a session of which nothing was done has no entries but skipped ones")
         return self
 
-    def as_report(self, session_id: UUID) -> SessionReport:
-        said = self.model_dump(exclude={"entries"})
+    def as_report(self, session_id: UUID, base_version: int | None = None) -> SessionReport:
+        said = self.model_dump(exclude={"entries"}, include=set(SessionIn.model_fields))
         return SessionReport(
-            id=session_id, **said, entries=[EntryReport(**entry.model_dump()) for entry in self.entries]
-        )
-
-
-class SessionAnswer(Answer):
-    """What became of a session that was sent."""
-
-    id: UUID
-    outcome: Outcome
-    version: int
-    advice: list[str] = Field(description="What to tell the patient now, gravest first.")
-    safety_raised: bool = Field(description="Whether the clinic has been told of something that cannot wait.")
-
-    @classmethod
-    def of(cls, session_id: UUID, result: Result) -> "SessionAnswer":
-        return cls(
             id=session_id,
-            outcome=result.outcome,
-            version=1,
-            advice=list(result.advice),
-            safety_raised=result.safety_raised,
+            base_version=base_version,
+            **said,
+            entries=[EntryReport(**entry.model_dump()) for entry in self.entries],
         )
+
+
+class SessionPut(SessionIn):
+    """A session, and what the phone knows of it."""
+
+    base_version: BaseVersion | None = Field(
+        default=None, description="The version it changes; left out, it is said for the first time."
+    )
+    client_sent_at: Instant | None = Field(
+        default=None, description="What the phone's clock shows as it sends: a wrong clock is corrected by it."
+    )
 
 
 class EntryOut(Answer):
@@ -123,7 +124,12 @@ class SessionOut(Answer):
     performed_at: AwareDatetime
     time_zone: str
     local_date: date
-    received_at: AwareDatetime
+    said_performed_at: AwareDatetime | None = Field(
+        description="As the phone said it, where its clock was wrong and that was corrected."
+    )
+    said_local_date: date | None
+    received_at: AwareDatetime = Field(description="When it first came.")
+    changed_at: AwareDatetime = Field(description="When this version came.")
     source: Source
     done: DoneShare
     reason: str | None
@@ -132,17 +138,44 @@ class SessionOut(Answer):
     pain_after: int | None
     effort: int | None
     settled_by_morning: bool | None
+    fatigue: int | None
+    stiffness_minutes: int | None
+    spread_to: str | None
     chips: list[str]
     note: str | None
     ext: dict[str, Any] | None
     low_trust: bool = Field(description="Back-dated by more than seven days.")
     version: int
+    deleted_at: AwareDatetime | None = Field(description="Set: it was taken back, and this is its tombstone.")
     entries: list[EntryOut]
 
     @classmethod
-    def of(cls, log: SessionLog, entries: list[SessionEntry]) -> "SessionOut":
-        plain = {name: getattr(log, name) for name in cls.model_fields if name != "entries"}
-        return cls(**plain, entries=[EntryOut.model_validate(entry) for entry in entries])
+    def of(cls, held: Held) -> "SessionOut":
+        plain = {name: getattr(held.log, name) for name in cls.model_fields if name != "entries"}
+        return cls(**plain, entries=[EntryOut.model_validate(entry) for entry in held.entries])
+
+
+class SessionAnswer(Answer):
+    """What became of a session that was sent."""
+
+    id: UUID
+    outcome: Outcome
+    version: int
+    advice: list[str] = Field(description="What to tell the patient now, gravest first.")
+    safety_raised: bool = Field(description="Whether the clinic has been told of something that cannot wait.")
+    session: SessionOut | None = Field(description="The clinic's copy, where it is not what was said.")
+
+    @classmethod
+    def of(cls, session_id: UUID, result: Result) -> "SessionAnswer":
+        assert result.version is not None  # only what is stored is answered so
+        return cls(
+            id=session_id,
+            outcome=result.outcome,
+            version=result.version,
+            advice=list(result.advice),
+            safety_raised=result.safety_raised,
+            session=SessionOut.of(result.held) if result.held else None,
+        )
 
 
 class SessionPage(Answer):

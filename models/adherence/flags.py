@@ -4,7 +4,7 @@ Every kind is one pure function from frozen values to at most one `Finding`. A f
 instants at which it opens and rises may lie ahead, and hold if nothing more is heard.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import IntEnum, StrEnum
@@ -75,6 +75,43 @@ class Reason(StrEnum):
 SAME_DAY_REASONS = frozenset({Reason.SYMPTOMS_WORSE, Reason.AFRAID_OF_HARM, Reason.NOT_HELPING})
 """Hurt, afraid, no relief: the therapist hears of them the same day (clinical content S3-27)."""
 
+_OTHER_WORDS = {
+    "hurt": Reason.SYMPTOMS_WORSE,
+    "too_much_pain": Reason.SYMPTOMS_WORSE,
+    "no_relief": Reason.NOT_HELPING,
+    "did_not_help": Reason.NOT_HELPING,
+    "afraid": Reason.AFRAID_OF_HARM,
+    "felt_fine": Reason.FEEL_BETTER,
+}
+"""What apps with words of their own call the reasons that must not be missed; it is kept as it was sent."""
+
+
+def meaning(reason: str | None) -> Reason | None:
+    """What a reason code means; a word only a newer app knows means `other`."""
+    if reason is None:
+        return None
+    word = reason.strip().lower()
+    return _OTHER_WORDS.get(word) or (Reason(word) if word in set(Reason) else Reason.OTHER)
+
+
+def is_same_day(reason: str | None) -> bool:
+    """Whether the therapist must hear of this reason today."""
+    return meaning(reason) in SAME_DAY_REASONS
+
+
+def main_reason(of_session: str | None, of_entries: Iterable[str | None]) -> str | None:
+    """The reason a session is remembered by: the session's own, unless only that of an entry cannot wait."""
+    if not is_same_day(of_session):
+        grave = next((reason for reason in of_entries if is_same_day(reason)), None)
+        return grave or of_session
+    return of_session
+
+
+def worst_pain(pains: Iterable[int | None]) -> int | None:
+    """The worst of the pains told, 0-10; None if none was."""
+    return max((pain for pain in pains if pain is not None), default=None)
+
+
 HIDDEN_BY_PAUSES = (FlagKind.SILENCE, FlagKind.NOT_STARTED)
 """Kinds that are on nobody's list while the program is paused; they come back when the pause ends."""
 
@@ -114,7 +151,8 @@ class Report:
     performed_at: datetime
     received_at: datetime
     exercised: bool
-    pain_during: int | None
+    worst_pain: int | None
+    """During or after exercise, 0-10, also of a single exercise."""
     reason: str | None
 
 
@@ -165,18 +203,18 @@ def not_started(assessment: Assessment, starts_on: date) -> Finding | None:
 
 
 def pain_high(reports: Sequence[Report]) -> Finding | None:
-    """Pain of 6 or more during exercise, until two later sessions in a row stay at 5 or less."""
+    """Pain of 6 or more during or after exercise, until two later sessions in a row stay at 5 or less."""
     settled = 0
     for report in sorted(reports, key=_by_time, reverse=True):
-        if report.pain_during is None:
+        if report.worst_pain is None:
             continue
-        if report.pain_during >= PAIN_HIGH:
+        if report.worst_pain >= PAIN_HIGH:
             return Finding(
                 kind=FlagKind.PAIN_HIGH,
                 severity=Severity.URGENT,
                 opens_at=report.received_at,
                 episode="",
-                evidence={"session_id": report.session_id, "day": report.day.isoformat(), "pain": report.pain_during},
+                evidence={"session_id": report.session_id, "day": report.day.isoformat(), "pain": report.worst_pain},
             )
         settled += 1
         if settled == PAIN_SETTLED_SESSIONS:
@@ -190,12 +228,12 @@ def barrier(reports: Sequence[Report], now: datetime) -> Finding | None:
     """
     fresh = timedelta(days=BARRIER_DAYS)
     recent = [report for report in reports if report.reason and report.received_at + fresh > now]
-    told = max(recent, key=lambda report: (report.reason in SAME_DAY_REASONS, *_by_time(report)), default=None)
+    told = max(recent, key=lambda report: (is_same_day(report.reason), *_by_time(report)), default=None)
     if told is None:
         return None
     return Finding(
         kind=FlagKind.BARRIER,
-        severity=Severity.HIGH if told.reason in SAME_DAY_REASONS else Severity.MEDIUM,
+        severity=Severity.HIGH if is_same_day(told.reason) else Severity.MEDIUM,
         opens_at=told.received_at,
         expires_at=told.received_at + fresh,
         episode=told.session_id,
@@ -212,7 +250,7 @@ def withdrawn(reason: str, on: date, told_at: datetime) -> Finding:
     """The patient said they stopped, and why; hurt, afraid and no relief are red."""
     return Finding(
         kind=FlagKind.WITHDRAWN,
-        severity=Severity.HIGH if reason in SAME_DAY_REASONS else Severity.MEDIUM,
+        severity=Severity.HIGH if is_same_day(reason) else Severity.MEDIUM,
         opens_at=told_at,
         episode=on.isoformat(),
         evidence={"reason": reason, "day": on.isoformat()},

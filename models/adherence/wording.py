@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from models.adherence.flags import FlagKind, Severity
+from models.adherence.flags import FlagKind, Severity, meaning
 
 _REASONS = {
     "symptoms_worse": "it made the symptoms worse",
@@ -39,8 +39,8 @@ def sentence(kind: FlagKind, evidence: Mapping[str, Any], today: date) -> str:
 def next_step(kind: FlagKind, evidence: Mapping[str, Any], severity: Severity) -> str:
     """What a therapist would usually do next; a suggestion."""
     reason = evidence.get("reason")
-    if reason in _STEPS_BY_REASON:
-        return _STEPS_BY_REASON[reason]
+    if meaning(reason) in _STEPS_BY_REASON:
+        return _STEPS_BY_REASON[meaning(reason)]
     if kind is FlagKind.RED_FLAG and severity is not Severity.EMERGENCY:
         return "Call today and see that the patient gets medical advice."
     return _NEXT_STEPS[kind]
@@ -53,7 +53,7 @@ def missed_slots(slots_after_days: Sequence[int], since: date, today: date) -> i
 
 def why(reason: str) -> str:
     """A reason code in words; what a newer app sent reads as "other"."""
-    return _REASONS.get(reason, "other")
+    return _REASONS.get(meaning(reason) or "", "other")
 
 
 def _silence(evidence: Mapping[str, Any], today: date) -> str:
@@ -64,10 +64,12 @@ def _silence(evidence: Mapping[str, Any], today: date) -> str:
     usual = (
         f"Usually {_count(min(done, expected))} of {_count(expected)} days a week" if expected else "Exercised before"
     )
-    silent = f"nothing since {_day(last)}"
+    silent = f"nothing since {short_day(last)}"
     if "told_on" in evidence:
         said = why(evidence["reason"]) if "reason" in evidence else "nothing done"
-        silent = f"no exercise since {_day(last)}, on {_day(date.fromisoformat(evidence['told_on']))} said: {said}"
+        silent = (
+            f"no exercise since {short_day(last)}, on {short_day(date.fromisoformat(evidence['told_on']))} said: {said}"
+        )
     awaited = round(missed * evidence["habit"])
     if not awaited:
         return f"{usual}; {silent}."
@@ -77,25 +79,27 @@ def _silence(evidence: Mapping[str, Any], today: date) -> str:
 
 def _not_started(evidence: Mapping[str, Any], today: date) -> str:
     starts = date.fromisoformat(evidence["starts_on"])
-    return f"Was to start on {_day(starts)}, {_ago(starts, today)}; no session yet."
+    return f"Was to start on {short_day(starts)}, {_ago(starts, today)}; no session yet."
 
 
 def _pain_high(evidence: Mapping[str, Any], _today: date) -> str:
-    return f"Pain {evidence['pain']} of 10 during exercise on {_day(date.fromisoformat(evidence['day']))}."
+    return (
+        f"Pain {evidence['pain']} of 10 during or after exercise on {short_day(date.fromisoformat(evidence['day']))}."
+    )
 
 
 def _barrier(evidence: Mapping[str, Any], _today: date) -> str:
     what = "Left something out" if evidence.get("exercised") else "Did not exercise"
-    return f"{what} on {_day(date.fromisoformat(evidence['day']))}: {why(evidence['reason'])}."
+    return f"{what} on {short_day(date.fromisoformat(evidence['day']))}: {why(evidence['reason'])}."
 
 
 def _withdrawn(evidence: Mapping[str, Any], _today: date) -> str:
-    return f"Stopped the program on {_day(date.fromisoformat(evidence['day']))}: {why(evidence['reason'])}."
+    return f"Stopped the program on {short_day(date.fromisoformat(evidence['day']))}: {why(evidence['reason'])}."
 
 
 def _review_due(evidence: Mapping[str, Any], today: date) -> str:
     due = date.fromisoformat(evidence["due_on"])
-    return f"Four-week review was due on {_day(due)}, {_ago(due, today)}."
+    return f"Four-week review was due on {short_day(due)}, {_ago(due, today)}."
 
 
 def _endangered(evidence: Mapping[str, Any], _today: date) -> str:
@@ -109,7 +113,7 @@ def _told(evidence: Mapping[str, Any], _today: date) -> str:
     said: dict[str, str] = {}
     for answer in reversed(evidence["answers"]):
         for words in answer["said"]:
-            said.setdefault(words, _day(date.fromisoformat(answer["day"])))
+            said.setdefault(words, short_day(date.fromisoformat(answer["day"])))
     return " ".join(f"Reported on {day}: {words}." for words, day in said.items())
 
 
@@ -159,5 +163,6 @@ def _ago(day: date, today: date) -> str:
     return "1 day ago" if days == 1 else f"{days} days ago"
 
 
-def _day(day: date) -> str:
+def short_day(day: date) -> str:
+    """A day as people say it within a year: 9 Nov."""
     return f"{day.day} {day:%b}"

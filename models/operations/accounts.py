@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from models.database import Database
 from models.operations.callers import Caller
-from models.operations.credentials import hash_password
+from models.operations.credentials import hash_password, new_key
 from models.operations.ids import new_id
 from models.operations.sign_ins import email_key
 from models.refusals import EmailTaken, Invalid
@@ -33,6 +33,7 @@ def create_clinic(
         time_zone=check_time_zone(time_zone),
         locale=locale,
         is_demo=is_demo,
+        cursor_key=new_key(),
         created_at=now,
     )
     tx.add(clinic)

@@ -1,7 +1,7 @@
 """Reading how a program is followed, now or as it was known at a past moment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from uuid import UUID
 
@@ -15,8 +15,11 @@ from models.adherence.wording import missed_slots
 from models.operations.callers import Caller
 from models.operations.prescribing import course
 from models.operations.standings import history_of
+from models.operations.versions import Past, known_at
 from models.refusals import WrongStatus
-from models.tables import ProgramStatus, SessionEntry, SessionLog
+from models.tables import Program, ProgramStatus, SessionEntry, SessionLog
+
+_ENTRY = tuple(field.name for field in fields(Entry))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +48,13 @@ def following(tx: Session, caller: Caller, program_id: UUID, *, as_of: datetime 
     if known.program.status is ProgramStatus.DRAFT:
         raise WrongStatus("The program is a draft; nothing is expected yet.")
     plan = known.plan(moment)
-    history = history_of(tx, caller.clinic_id, known, moment)
+    # Only of a past moment can there be sessions that said something else then.
+    past = known_at(tx, caller.clinic_id, program_id, moment) if moment < now else []
+    history = history_of(tx, caller.clinic_id, known, moment, past)
     judged = assess(
         plan, history.done, moment, contacts=history.contacts, withdrawn=known.withdrawn and plan.ends_on is not None
     )
-    bouts = _bouts(tx, caller.clinic_id, known.program.patient_id, program_id, moment)
+    bouts = _bouts(tx, caller.clinic_id, known.program, moment, past)
     today = known.local_today(moment)
     logged_today = any(bout.day == today for bout in bouts)
     heard = judged.silence
@@ -73,8 +78,8 @@ def following(tx: Session, caller: Caller, program_id: UUID, *, as_of: datetime 
     )
 
 
-def _bouts(tx: Session, clinic_id: UUID, patient_id: UUID, program_id: UUID, as_of: datetime) -> Sequence[Bout]:
-    """The sessions with exercise and their entries, in one statement."""
+def _bouts(tx: Session, clinic_id: UUID, program: Program, as_of: datetime, replaced: Sequence[Past]) -> Sequence[Bout]:
+    """The sessions with exercise and their entries, as they were known then."""
     rows = tx.execute(
         select(
             SessionLog.id,
@@ -97,10 +102,10 @@ def _bouts(tx: Session, clinic_id: UUID, patient_id: UUID, program_id: UUID, as_
         )
         .where(
             SessionLog.clinic_id == clinic_id,
-            SessionLog.patient_id == patient_id,
-            SessionLog.program_id == program_id,
+            SessionLog.patient_id == program.patient_id,
+            SessionLog.program_id == program.id,
             SessionLog.deleted_at.is_(None),
-            SessionLog.received_at <= as_of,
+            SessionLog.changed_at <= as_of,
             SessionLog.exercised,
         )
         .order_by(SessionLog.local_date, SessionLog.id)
@@ -114,4 +119,8 @@ def _bouts(tx: Session, clinic_id: UUID, patient_id: UUID, program_id: UUID, as_
             held.append(
                 Entry(line_id=line_id, sets=sets, reps=reps, hold_seconds=hold, minutes=minutes, skipped=skipped)
             )
+    for past in replaced:
+        if past.exercised:
+            days[past.session_id] = past.local_date
+            entries[past.session_id] = [Entry(**{name: entry[name] for name in _ENTRY}) for entry in past.entries]
     return [Bout(day, tuple(entries[session_id])) for session_id, day in days.items()]

@@ -16,6 +16,8 @@ from models.operations.prescribing import course
 from models.refusals import Invalid, WrongStatus
 from models.tables import Item, PauseReason, Phase, PhaseKind, ProgramStatus, SessionEntry, SessionLog
 
+Done = Mapping[tuple[UUID, date], int]
+"""(Line, local day) → sessions that touched it."""
 LONGEST = timedelta(days=62)
 """Days one agenda covers."""
 
@@ -77,12 +79,12 @@ def agenda(
     end = last or start + timedelta(days=WEEK - 1)
     if not start <= end <= start + LONGEST:
         raise Invalid(f"An agenda covers 1 to {LONGEST.days + 1} days.", field="/to")
-    monday = start - timedelta(days=start.weekday())
-    done = _done(tx, caller.clinic_id, found, monday, end + timedelta(days=WEEK))
-    return [_day(found, start + timedelta(days=number), done) for number in range((end - start).days + 1)]
+    done = done_on(tx, caller.clinic_id, [found], start, end)
+    return [day_of(found, start + timedelta(days=number), done) for number in range((end - start).days + 1)]
 
 
-def _day(found: Course, day: date, done: Mapping[tuple[UUID, date], int]) -> AgendaDay:
+def day_of(found: Course, day: date, done: Done) -> AgendaDay:
+    """One local day of a program, seen with what was done (`done_on`)."""
     program = found.program
     paused = next((one for one in found.pauses if one.from_on <= day <= last_day(one)), None)
     if day < program.starts_on:
@@ -116,9 +118,7 @@ def _nothing(day: date, why: Why, reason: PauseReason | None = None) -> AgendaDa
     return AgendaDay(day=day, why=why, phase=None, pause_reason=reason, items=())
 
 
-def _item(
-    found: Course, item: Item, begins: date, day: date, done: Mapping[tuple[UUID, date], int]
-) -> AgendaItem | None:
+def _item(found: Course, item: Item, begins: date, day: date, done: Done) -> AgendaItem | None:
     """The item on that day; None on a day that is not one of its definite days."""
     kind, left = Kind.DUE, None
     weight = line_weight(line_of(item), begins.toordinal(), day.toordinal())
@@ -140,8 +140,9 @@ def _item(
     )
 
 
-def _done(tx: Session, clinic_id: UUID, found: Course, first: date, last: date) -> dict[tuple[UUID, date], int]:
-    """(Line, local day) → sessions that touched it."""
+def done_on(tx: Session, clinic_id: UUID, found: Sequence[Course], first: date, last: date) -> Done:
+    """What was done of one patient's programs in the weeks, Monday to Sunday, of the days from `first` to `last`."""
+    monday, sunday = first - timedelta(days=first.weekday()), last + timedelta(days=WEEK - 1 - last.weekday())
     rows = tx.execute(
         select(SessionEntry.line_id, SessionLog.local_date, func.count())
         .join(
@@ -154,12 +155,12 @@ def _done(tx: Session, clinic_id: UUID, found: Course, first: date, last: date) 
         )
         .where(
             SessionEntry.clinic_id == clinic_id,
-            SessionEntry.patient_id == found.program.patient_id,
+            SessionEntry.patient_id.in_({course.program.patient_id for course in found}),
             SessionEntry.skipped.is_(False),
             SessionLog.clinic_id == clinic_id,
-            SessionLog.program_id == found.program.id,
+            SessionLog.program_id.in_([course.program.id for course in found]),
             SessionLog.deleted_at.is_(None),
-            SessionLog.local_date.between(first, last),
+            SessionLog.local_date.between(monday, sunday),
         )
         .group_by(SessionEntry.line_id, SessionLog.local_date)
     )

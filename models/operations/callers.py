@@ -24,6 +24,10 @@ class Caller:
     patient_id: UUID | None = None
     """Set for patients, who see nothing but their own record."""
     device_id: UUID | None = None
+    last_sync_at: datetime | None = None
+    """When their phone was last in touch, as it was written down."""
+    skew_seconds: int | None = None
+    """How far their phone's clock was behind ours then."""
 
 
 def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
@@ -32,7 +36,16 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
     if token is None:
         raise NotSignedIn("Sign in first: this needs a bearer token.")
     row = tx.execute(
-        select(Account.id, Account.role, Account.name, SignIn.id, SignIn.device_id, Patient.id)
+        select(
+            Account.id,
+            Account.role,
+            Account.name,
+            SignIn.id,
+            SignIn.device_id,
+            Patient.id,
+            Device.last_sync_at,
+            Device.skew_seconds,
+        )
         .select_from(Token)
         .join(SignIn, and_(SignIn.clinic_id == Token.clinic_id, SignIn.id == Token.sign_in_id))
         .join(Account, and_(Account.clinic_id == SignIn.clinic_id, Account.id == SignIn.account_id))
@@ -56,7 +69,7 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
     ).one_or_none()
     if row is None or (row[1] is Role.PATIENT and row[5] is None):
         raise NotSignedIn("The token is unknown, expired or revoked; sign in again.")
-    account_id, role, name, sign_in_id, device_id, patient_id = row
+    account_id, role, name, sign_in_id, device_id, patient_id, last_sync_at, skew_seconds = row
     return Caller(
         clinic_id=token.clinic_id,
         account_id=account_id,
@@ -65,4 +78,6 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
         sign_in_id=sign_in_id,
         patient_id=patient_id,
         device_id=device_id,
+        last_sync_at=last_sync_at,
+        skew_seconds=skew_seconds,
     )

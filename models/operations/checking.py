@@ -1,16 +1,16 @@
 """Checking a prescription against the safety rules, and what a therapist answers to their findings."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy import Select, and_, case, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from models.adherence.flags import FlagKind, Reason
+from models.adherence.flags import FlagKind, Reason, meaning
 from models.operations.callers import Caller
 from models.operations.courses import dosage_of, last_flare_day, prescriptions
 from models.operations.ids import new_id
@@ -59,6 +59,9 @@ LATELY = timedelta(days=28)
 """How far back "done lately" reaches (R-21)."""
 _ANSWERED_ANEW = frozenset({"R-01", "R-23", "R-48"})
 """What rests on how the patient is today: an earlier answer never stands for it."""
+Advice = dict[tuple[UUID, int], dict[UUID, list[str]]]
+"""(Program, revision) → line → what the patient minds with it."""
+
 _BY_QUESTION = {flag.question: flag.id for flag in RED_FLAGS.values()}
 
 
@@ -294,20 +297,28 @@ def not_overridden(tx: Session, clinic_id: UUID, program_id: UUID, findings: Ite
     ]
 
 
-def advice_of(tx: Session, clinic_id: UUID, program_id: UUID, revision_number: int) -> dict[UUID, list[str]]:
-    """Line → what this patient minds with it: the cautions and adaptations found when the revision was let through."""
-    rows = tx.scalars(
-        select(SafetyCheck.findings)
-        .where(
-            SafetyCheck.clinic_id == clinic_id,
-            SafetyCheck.program_id == program_id,
-            SafetyCheck.revision_number == revision_number,
-        )
+def advice_of(tx: Session, clinic_id: UUID, revisions: Collection[tuple[UUID, int]]) -> Advice:
+    """What the patient minds with the items of some revisions (program, number): the cautions and adaptations found
+    when each was let through, by revision and line.
+    """
+    if not revisions:
+        return {}
+    let_through = tuple_(SafetyCheck.program_id, SafetyCheck.revision_number)
+    rows = tx.execute(
+        select(SafetyCheck.program_id, SafetyCheck.revision_number, SafetyCheck.findings)
+        .where(SafetyCheck.clinic_id == clinic_id, let_through.in_(revisions))
         .order_by(SafetyCheck.checked_at.desc(), SafetyCheck.id.desc())
-        .limit(1)
     )
+    advice: Advice = {}
+    for program_id, number, findings in rows:
+        if (program_id, number) not in advice:  # the latest check of each counts
+            advice[program_id, number] = _advice(findings)
+    return advice
+
+
+def _advice(findings: Sequence[Mapping[str, Any]]) -> dict[UUID, list[str]]:
     advice: dict[UUID, list[str]] = {}
-    for finding in next(iter(rows), []):
+    for finding in findings:
         for line_id in finding["line_ids"] if finding["advice"] else ():
             said = advice.setdefault(UUID(line_id), [])
             if finding["advice"] not in said:
@@ -613,10 +624,10 @@ def _log_facts(
         select(
             SessionLog.id,
             SessionLog.local_date,
-            SessionLog.pain_during,
+            SessionLog.worst_pain,
             SessionLog.settled_by_morning,
             SessionLog.chips,
-            SessionLog.reason,
+            SessionLog.main_reason,
             line.c.exercise_slug,
         )
         .join(
@@ -645,7 +656,7 @@ def _log_facts(
     logs: dict[UUID, facts.Logged] = {}
     slugs = set()
     for session_id, day, pain, settled, chips, reason, slug in rows:
-        hurt = reason == Reason.SYMPTOMS_WORSE
+        hurt = meaning(reason) is Reason.SYMPTOMS_WORSE
         spread = "further_down" in chips
         logs[session_id] = facts.Logged(day=day, pain=pain, settled=settled, spread=spread, hurt=hurt)
         slugs.add(slug)

@@ -54,6 +54,8 @@ class Course:
 
     program: Program
     zone: ZoneInfo
+    changes_before: int = 0
+    """The patient's change number as it was read; exact while the patient is held."""
     pauses: list[Pause] = field(default_factory=list)
     flares: list[Flare] = field(default_factory=list)
     revisions: dict[int, Revision] = field(default_factory=dict)
@@ -227,13 +229,13 @@ def courses(tx: Session, clinic_id: UUID, programs: Select[Program], *, lock: bo
     stmt = (
         programs.join(Patient, and_(Patient.clinic_id == Program.clinic_id, Patient.id == Program.patient_id))
         .where(Program.clinic_id == clinic_id, Patient.clinic_id == clinic_id)
-        .add_columns(Patient.time_zone)
+        .add_columns(Patient.time_zone, Patient.change_number)
         .order_by(Program.id)
     )
     if lock:
         stmt = stmt.with_for_update(of=(Program, Patient), key_share=True)
     rows = tx.execute(stmt.execution_options(populate_existing=True))
-    found = {program.id: Course(program, ZoneInfo(zone)) for program, zone in rows}
+    found = {program.id: Course(program, ZoneInfo(zone), changes) for program, zone, changes in rows}
     if found:
         _add_items(tx, clinic_id, found)
         _add_interruptions(tx, clinic_id, found)
@@ -273,6 +275,29 @@ _INTERRUPTION: dict[str, Any] = {
 def _column(table: type[Pause | Flare], name: str) -> Any:
     columns = _table(table).columns
     return columns[name] if name in columns else type_coerce(null(), _INTERRUPTION[name]).label(name)
+
+
+def mark_changed(tx: Session, course: Course) -> None:
+    """The program changed: whoever holds an older version is told, and so are the patient's phones."""
+    program = course.program
+    program.version += 1
+    # A draft is nobody's business but the clinic's; handing it over is its first change for the patient.
+    if program.status is not ProgramStatus.DRAFT:
+        program.change_number = next_change(tx, program.clinic_id, program.patient_id)
+
+
+def next_change(tx: Session, clinic_id: UUID, patient_id: UUID) -> int:
+    """Count one more change to a patient's record. The patient's row is held from here to the end of the transaction,
+    so numbers are committed in their order.
+    """
+    counted = (
+        update(Patient)
+        .where(Patient.clinic_id == clinic_id, Patient.id == patient_id)
+        .values(change_number=Patient.change_number + 1)
+        .returning(Patient.change_number)
+        .execution_options(synchronize_session=False)
+    )
+    return tx.execute(counted).scalar_one()
 
 
 def change(tx: Session, interruption: Pause | Flare, **values: Any) -> None:

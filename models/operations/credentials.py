@@ -56,6 +56,11 @@ class HeldToken:
         return sha256(b"successor" + self.secret).digest()
 
 
+def new_key() -> bytes:
+    """A fresh key to sign with."""
+    return secrets.token_bytes(_SECRET_BYTES)
+
+
 def new_token(clinic_id: UUID) -> HeldToken:
     """A fresh token of a clinic."""
     return _held(clinic_id, secrets.token_bytes(_SECRET_BYTES))

@@ -23,6 +23,7 @@ class Because(StrEnum):
     """Why a flag closed by itself."""
 
     RETURNED = "returned"
+    AMENDED = "amended"
     LATE_DATA = "late_data"
     PLAN_CHANGED = "plan_changed"
     PAUSED = "paused"

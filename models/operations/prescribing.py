@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from models.operations.callers import Caller
 from models.operations.checking import Answers, Checked, ItemFacts, PhaseFacts, accept, advice_of, check_program
-from models.operations.courses import Course, courses, dosage_of, slug_of
+from models.operations.courses import Course, courses, dosage_of, mark_changed, slug_of
 from models.operations.dangers import mark_endangered
 from models.operations.flags import Because
 from models.operations.ids import new_id
@@ -152,8 +152,8 @@ def course_with_advice(
     seen_from = program.activated_at if caller.role is Role.PATIENT else program.created_at
     if seen_from is None or now < seen_from:
         raise Unknown(f"There was no program {program_id} yet.", field="/as_of")
-    revision = found.revision_on(found.local_today(now), now)
-    return found, advice_of(tx, caller.clinic_id, program_id, revision.number)
+    key = program_id, found.revision_on(found.local_today(now), now).number
+    return found, advice_of(tx, caller.clinic_id, [key]).get(key, {})
 
 
 def create_program(tx: Session, caller: Caller, patient_id: UUID, draft: ProgramDraft, *, now: datetime) -> Program:
@@ -265,7 +265,7 @@ def revise(
     revised = course(tx, caller, program_id)
     if not pending and not changes(revised.prescribed(base), revised.prescribed(number)):
         raise Invalid("This revision changes nothing.", field="/phases")
-    revised.program.version += 1
+    mark_changed(tx, revised)
     if checked:
         accept(tx, caller, checked, answers, program_id=program_id, revision_number=number, deed=Deed.REVISE, now=now)
         restate(tx, caller.clinic_id, {program_id: revised}, because=Because.PLAN_CHANGED, now=now)

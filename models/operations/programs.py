@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from models.adherence.schedule import midnight_after
 from models.operations.callers import Caller
 from models.operations.checking import Answers, Discharge, accept, check_program
-from models.operations.courses import Course, change, last_flare_day, pause_holds
+from models.operations.courses import Course, change, last_flare_day, mark_changed, pause_holds
 from models.operations.flags import Because
 from models.operations.ids import new_id
 from models.operations.patients import patient
@@ -118,7 +118,7 @@ def pause(
     )
     tx.add(declared)
     found.pauses.append(declared)
-    found.program.version += 1
+    mark_changed(tx, found)
     restate(tx, caller.clinic_id, {program_id: found}, because=Because.PAUSED, now=now)
     return declared
 
@@ -132,7 +132,7 @@ def resume(tx: Session, caller: Caller, program_id: UUID, *, now: datetime) -> C
         raise WrongStatus("The program is not paused.")
     for one in holding:
         _lift(tx, caller, found, one, now)
-    found.program.version += 1
+    mark_changed(tx, found)
     restate(tx, caller.clinic_id, {program_id: found}, because=Because.PLAN_CHANGED, now=now)
     return found
 
@@ -146,7 +146,7 @@ def end_pause(tx: Session, caller: Caller, program_id: UUID, pause_id: UUID, *, 
         raise Unknown(f"No pause {pause_id}.")
     if now < known.until_at:
         _lift(tx, caller, found, known, now)
-        found.program.version += 1
+        mark_changed(tx, found)
         restate(tx, caller.clinic_id, {program_id: found}, because=Because.PLAN_CHANGED, now=now)
     return known
 
@@ -198,7 +198,7 @@ def declare_flare(
     )
     tx.add(declared)
     found.flares.append(declared)
-    found.program.version += 1
+    mark_changed(tx, found)
     restate(tx, caller.clinic_id, {program_id: found}, because=Because.PLAN_CHANGED, now=now)
     return declared
 
@@ -213,7 +213,7 @@ def end_flare(tx: Session, caller: Caller, program_id: UUID, flare_id: UUID, *, 
     today = found.local_today(now)
     if last_flare_day(flare) > today:
         change(tx, flare, ended_on=max(flare.from_on, today), ended_at=now)
-        found.program.version += 1
+        mark_changed(tx, found)
         restate(tx, caller.clinic_id, {program_id: found}, because=Because.PLAN_CHANGED, now=now)
     return flare
 
@@ -249,7 +249,7 @@ def review(
     )
     tx.add(done)
     found.program.review_due_on = due
-    found.program.version += 1
+    mark_changed(tx, found)
     restate(tx, caller.clinic_id, {program_id: found}, because=Because.REVIEWED, now=now)
     return done
 
@@ -322,7 +322,7 @@ def complete(tx: Session, caller: Caller, program_id: UUID, *, now: datetime) ->
     _must_run(found.program)
     if found.program.type is ProgramType.PRESCRIBED:
         raise WrongStatus("A prescribed program ends by discharge, with a maintenance program and check-ins.")
-    _end(found, ProgramStatus.COMPLETED, "completed", now)
+    _end(tx, found, ProgramStatus.COMPLETED, "completed", now)
     restate(tx, caller.clinic_id, {program_id: found}, because=Because.PROGRAM_ENDED, now=now)
     return found.program
 
@@ -360,7 +360,7 @@ def discharge(
     accept(tx, caller, checked, answers, program_id=about.id, revision_number=number, deed=Deed.DISCHARGE, now=now)
     if following is not None:
         _hand_over(tx, caller, course(tx, caller, following.id, lock=True), now)
-    _end(found, ProgramStatus.DISCHARGED, "discharged", now)
+    _end(tx, found, ProgramStatus.DISCHARGED, "discharged", now)
     today = found.local_today(now)
     tx.add_all(
         CheckIn(
@@ -409,7 +409,7 @@ def stop(
     """The patient stops, and says why: that is for the therapist to hear, today if it hurt or did not help."""
     found = course(tx, caller, program_id, lock=True)
     _must_run(found.program)
-    _end(found, ProgramStatus.WITHDRAWN, reason, now)
+    _end(tx, found, ProgramStatus.WITHDRAWN, reason, now)
     found.program.end_note = note
     restate(tx, caller.clinic_id, {program_id: found}, because=Because.PROGRAM_ENDED, now=now)
     return found.program
@@ -425,7 +425,7 @@ def months_after(day: date, months: int) -> date:
 def _hand_over(tx: Session, caller: Caller, found: Course, now: datetime) -> Course:
     _start_today(found, now)
     found.program.status, found.program.activated_at = ProgramStatus.ACTIVE, now
-    found.program.version += 1
+    mark_changed(tx, found)
     restate(tx, caller.clinic_id, {found.program.id: found}, because=Because.PLAN_CHANGED, now=now)
     return found
 
@@ -452,9 +452,9 @@ def _may_hold(caller: Caller, reason: PauseReason) -> None:
         raise NotAllowed("A hold is declared and lifted by a therapist.")
 
 
-def _end(found: Course, status: ProgramStatus, reason: str, now: datetime) -> None:
+def _end(tx: Session, found: Course, status: ProgramStatus, reason: str, now: datetime) -> None:
     found.program.status, found.program.end_reason = status, reason
     # A program called off before its first day ends on it.
     found.program.ended_on = max(found.local_today(now), found.program.starts_on)
     found.program.ended_at = now
-    found.program.version += 1
+    mark_changed(tx, found)

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, literal, null, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from models.adherence import RULE_VERSION, Assessment, Change, Done, Standing, assess, standing_at
@@ -26,7 +26,8 @@ from models.adherence.silence import HISTORY_DAYS
 from models.database import insert_or_replace
 from models.operations.courses import Course
 from models.operations.flags import Because, Heard, detached, heed, save, settle
-from models.tables import Flag, Program, ProgramStanding, ProgramStatus, SessionLog
+from models.operations.versions import Past
+from models.tables import Contact, Flag, Program, ProgramStanding, ProgramStatus, SessionLog
 
 SETTLES = timedelta(minutes=15)
 """A phone that sends its queue one session at a time has not said all at the first one: only after this long does
@@ -50,13 +51,19 @@ def restate(
     because: Because,
     now: datetime,
     heard: Mapping[UUID, Sequence[Heard]] | None = None,
+    rewritten: Collection[UUID] = (),
 ) -> None:
     """Judge every course anew and write its standing and flags: four statements, however many courses.
 
-    `heard` are the safety answers by program.
+    `heard` are the safety answers by program; `rewritten` are the programs whose past was changed: sessions amended or
+    deleted, so that their last day may lie earlier than the one last written.
     """
     before = _standings_and_flags(tx, clinic_id, found)
-    histories = _histories(tx, clinic_id, found, {pid: standing for pid, (standing, _) in before.items()})
+    last_days = {
+        program_id: standing.last_day if standing and program_id not in rewritten else None
+        for program_id, (standing, _) in before.items()
+    }
+    histories = _histories(tx, clinic_id, found, last_days)
     standings: list[dict[str, Any]] = []
     flags: list[Flag] = []
     for program_id, course in found.items():
@@ -74,10 +81,31 @@ def restate(
     save(tx, flags)
 
 
-def history_of(tx: Session, clinic_id: UUID, course: Course, as_of: datetime) -> History:
-    """A program's sessions as they were known at `as_of`, all of them."""
-    rows = tx.execute(_sessions(clinic_id, [course.program.id]).where(SessionLog.received_at <= as_of)).all()
-    return _history([row[1:] for row in rows])
+def history_of(tx: Session, clinic_id: UUID, course: Course, as_of: datetime, replaced: Sequence[Past]) -> History:
+    """A program's sessions as they were known at `as_of`, all of them; `replaced` are those amended or deleted since,
+    as they were then.
+    """
+    program_id = course.program.id
+    rows = tx.execute(
+        _heard(clinic_id, [program_id])
+        .where(SessionLog.changed_at <= as_of)
+        .union_all(_contacts(clinic_id, [program_id]).where(Contact.at <= as_of))
+    )
+    known = [_Row(*row) for row in rows]
+    known += [
+        _Row(
+            program_id=program_id,
+            session_id=past.session_id,
+            local_date=past.local_date,
+            performed_at=past.performed_at,
+            received_at=past.received_at,
+            exercised=past.exercised,
+            worst_pain=past.worst_pain,
+            main_reason=past.main_reason,
+        )
+        for past in replaced
+    ]
+    return _history(known)
 
 
 def _standings_and_flags(
@@ -113,57 +141,88 @@ def _standings_and_flags(
     return before
 
 
-def _sessions(clinic_id: UUID, programs: Collection[UUID]) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A session, or a contact that brought none (then without an id)."""
+
+    program_id: UUID
+    session_id: UUID | None
+    local_date: date
+    performed_at: datetime
+    received_at: datetime
+    exercised: bool
+    worst_pain: int | None
+    main_reason: str | None
+
+
+def _heard(clinic_id: UUID, programs: Collection[UUID]) -> Any:
+    return select(
+        SessionLog.program_id,
+        SessionLog.id,
+        SessionLog.local_date,
+        SessionLog.performed_at,
+        SessionLog.received_at,
+        SessionLog.exercised,
+        SessionLog.worst_pain,
+        SessionLog.main_reason,
+    ).where(SessionLog.clinic_id == clinic_id, SessionLog.program_id.in_(programs), SessionLog.deleted_at.is_(None))
+
+
+def _contacts(clinic_id: UUID, programs: Collection[UUID]) -> Any:
+    """In the columns of `_heard`."""
     return (
         select(
-            SessionLog.program_id,
-            SessionLog.id,
-            SessionLog.local_date,
-            SessionLog.performed_at,
-            SessionLog.received_at,
-            SessionLog.exercised,
-            SessionLog.pain_during,
-            SessionLog.reason,
+            Program.id,
+            type_coerce(null(), SessionLog.id.type),
+            Contact.local_date,
+            Contact.at,
+            Contact.at,
+            literal(value=False),
+            type_coerce(null(), SessionLog.worst_pain.type),
+            type_coerce(null(), SessionLog.main_reason.type),
         )
-        .where(SessionLog.clinic_id == clinic_id, SessionLog.program_id.in_(programs), SessionLog.deleted_at.is_(None))
-        .order_by(SessionLog.local_date, SessionLog.id)
+        .join(Program, and_(Program.clinic_id == Contact.clinic_id, Program.patient_id == Contact.patient_id))
+        .where(Contact.clinic_id == clinic_id, Program.clinic_id == clinic_id, Program.id.in_(programs))
     )
 
 
 def _histories(
-    tx: Session, clinic_id: UUID, found: Mapping[UUID, Course], standings: Mapping[UUID, ProgramStanding | None]
+    tx: Session, clinic_id: UUID, found: Mapping[UUID, Course], last_days: Mapping[UUID, date | None]
 ) -> dict[UUID, History]:
-    """The sessions habit is learnt from: those of the last `HISTORY_DAYS` up to the last one."""
-    stmt = _sessions(clinic_id, found)
-    windows = []
+    """The sessions habit is learnt from, of the last `HISTORY_DAYS` up to the last one; and the contacts since."""
+    windows, since = [], []
     for program_id in found:
-        standing = standings[program_id]
         # The last day only moves forward here, so a window from the one last written is wide enough.
-        known = standing.last_day if standing else None
+        known = last_days[program_id]
         first = known - timedelta(days=HISTORY_DAYS) if known else date.min
         windows.append(and_(SessionLog.program_id == program_id, SessionLog.local_date >= first))
-    rows: dict[UUID, list[Any]] = {program_id: [] for program_id in found}
-    for row in tx.execute(stmt.where(or_(*windows))):
-        rows[row[0]].append(row[1:])
+        since.append(and_(Program.id == program_id, Contact.local_date >= (known or date.min)))
+    rows: dict[UUID, list[_Row]] = {program_id: [] for program_id in found}
+    both = _heard(clinic_id, found).where(or_(*windows)).union_all(_contacts(clinic_id, found).where(or_(*since)))
+    for row in tx.execute(both):
+        rows[row[0]].append(_Row(*row))
     return {program_id: _history(of_program) for program_id, of_program in rows.items()}
 
 
-def _history(rows: Sequence[Any]) -> History:
+def _history(rows: Sequence[_Row]) -> History:
+    """In the order of days, whatever order the rows came in."""
+    ordered = sorted(rows, key=lambda row: (row.local_date, str(row.session_id)))
     reports = tuple(
         Report(
-            session_id=str(session_id),
-            day=day,
-            performed_at=performed_at,
-            received_at=received_at,
-            exercised=exercised,
-            pain_during=pain,
-            reason=reason,
+            session_id=str(row.session_id),
+            day=row.local_date,
+            performed_at=row.performed_at,
+            received_at=row.received_at,
+            exercised=row.exercised,
+            worst_pain=row.worst_pain,
+            reason=row.main_reason,
         )
-        for session_id, day, performed_at, received_at, exercised, pain, reason in rows
+        for row in ordered
+        if row.session_id is not None
     )
     return History(
         done=tuple(Done(report.day, report.received_at) for report in reports if report.exercised),
-        contacts=tuple(report.received_at + SETTLES for report in reports),
+        contacts=tuple(row.received_at + SETTLES for row in ordered),
         reports=reports,
     )
 

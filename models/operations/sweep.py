@@ -14,6 +14,7 @@ from models.adherence.flags import Severity
 from models.operations.courses import courses
 from models.operations.flags import Because, is_due, severity_at
 from models.operations.ids import new_id
+from models.operations.rejects import forget_rejects
 from models.operations.sign_ins import forget_expired_tokens
 from models.operations.standings import restate
 from models.operations.throttles import forget_old_failures
@@ -66,9 +67,10 @@ def announce_due(tx: Session, clinic_id: UUID, *, now: datetime, silently: bool 
 
 
 def forget_expired(tx: Session, clinic_id: UUID, *, now: datetime) -> None:
-    """Drop tokens and throttle windows that no longer matter."""
+    """Drop tokens, throttle windows and rejected items that no longer matter."""
     forget_expired_tokens(tx, clinic_id, now)
     forget_old_failures(tx, now)
+    forget_rejects(tx, clinic_id, now=now)
 
 
 def program_batches(tx: Session, clinic_id: UUID, size: int = BATCH) -> Iterator[Sequence[UUID]]:

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from models.adherence.flags import PAIN_HIGH, SAME_DAY_REASONS, FlagKind, Reason, Severity
+from models.adherence.flags import (
+    PAIN_HIGH,
+    FlagKind,
+    Reason,
+    Severity,
+    is_same_day,
+    main_reason,
+    meaning,
+    worst_pain,
+)
 
 EMERGENCY = "Stop exercising. Call the emergency number (112, 911, 999) now and say what you feel."
 SAME_DAY = "Stop exercising. Get medical help today; if you cannot reach your clinic, go to urgent care."
@@ -25,6 +34,19 @@ FLARE_ADVICE = (
 )
 """What a patient who switches to the flare plan is told (clinical content T07; not signed off by a clinician)."""
 PAIN_ADVICE = "Stop the exercise that hurts and rest today. Your therapist has been told and will contact you."
+TOLD_ADVICE = "Your therapist has been told and will contact you. Until then do only what feels right."
+BETTER_ADVICE = (
+    "Good news. Go on all the same: the muscles that hold your back and joints weaken within weeks of stopping, and"
+    " then the pain tends to come back. Ask your therapist for a shorter plan if this one is too long."
+)
+"""Clinical content S3 and 7.2: strength dropped is why backs relapse. Not signed off by a clinician."""
+
+_BY_REASON = {
+    Reason.SYMPTOMS_WORSE: PAIN_ADVICE,
+    Reason.AFRAID_OF_HARM: TOLD_ADVICE,
+    Reason.NOT_HELPING: TOLD_ADVICE,
+    Reason.FEEL_BETTER: BETTER_ADVICE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +152,20 @@ UNKNOWN_RED_FLAG = "a red flag that only a newer version knows; ask the patient"
 """Said in our words: text from a body that was refused is not repeated."""
 NUMB_OR_WEAK = "numb_or_weak"
 FALL = "fall"
-MOST_CHIPS, LONGEST_CHIP = 100, 32
+MOST_CHIPS, MOST_ENTRIES, LONGEST_CHIP = 100, 100, 32
+_PAINS = ("pain_during", "pain_after", "pain")
 CHIPS = ("further_down", NUMB_OR_WEAK, "dizzy", "hot_swollen_joint", FALL, "not_sure", *RED_FLAGS)
 """What a session may report with one tap; anything else a newer phone sends is kept as sent."""
+
+FIRST_SCREEN_CHIPS = {
+    "further_down": "Pain goes further down the leg or arm",
+    NUMB_OR_WEAK: "Numb or weak",
+    "dizzy": "Dizzy",
+    "hot_swollen_joint": "A hot, swollen joint",
+    FALL: "I fell",
+    "not_sure": "Not sure how to do one",
+} | {id_: RED_FLAGS[id_].question for id_ in ("RF-01", "RF-02", "RF-03", "RF-04", "RF-10")}
+"""What every log offers to tap, as a patient reads it (clinical content 2.5 and 7.2)."""
 
 # Numbness or weakness tapped in a log is the nerve question asked in short.
 _AS_RED_FLAG = {NUMB_OR_WEAK: "RF-02"} | {id_.lower(): id_ for id_ in RED_FLAGS}
@@ -165,11 +198,13 @@ def alarms(chips: Iterable[str]) -> list[Alarm]:
 
 @dataclass(frozen=True, slots=True)
 class SafetyAnswers:
-    """What an unreadable or refused log still says about safety."""
+    """What a log says about safety."""
 
     chips: tuple[str, ...]
     reason: str | None
-    pain_during: int | None
+    """The gravest of the reasons given for the session and its entries."""
+    worst_pain: int | None
+    """The worst of the pains told during and after exercise, 0-10."""
 
     @property
     def matter(self) -> bool:
@@ -179,23 +214,42 @@ class SafetyAnswers:
     @property
     def cannot_wait(self) -> bool:
         """Whether the therapist must hear of it today."""
-        return bool(alarms(self.chips) or self.reason in SAME_DAY_REASONS or (self.pain_during or 0) >= PAIN_HIGH)
+        return bool(alarms(self.chips) or is_same_day(self.reason) or self.hurts)
+
+    @property
+    def hurts(self) -> bool:
+        """Whether exercise brought more pain than is acceptable."""
+        return (self.worst_pain or 0) >= PAIN_HIGH
 
     def advice(self) -> list[str]:
         """What to tell the patient now, gravest first."""
         told = [alarm.advice for alarm in alarms(self.chips)]
-        return list(dict.fromkeys([*told, *([PAIN_ADVICE] if (self.pain_during or 0) >= PAIN_HIGH else [])]))
+        told += [PAIN_ADVICE] if self.hurts else []
+        because = meaning(self.reason)
+        told += [_BY_REASON[because]] if because in _BY_REASON else []
+        return list(dict.fromkeys(told))
 
 
 def salvage(body: object) -> SafetyAnswers:
     """Read the safety answers out of a log's body, however broken the rest is."""
     said: dict[Any, Any] = body if isinstance(body, dict) else {}
-    reason = said.get("reason")
+    entries = said.get("entries")
+    parts = [said, *(entries[:MOST_ENTRIES] if isinstance(entries, list) else [])]
+    parts = [part for part in parts if isinstance(part, dict)]
+    reasons = [_reason(part.get("reason")) for part in parts]
     return SafetyAnswers(
         chips=tuple(_chips(said.get("chips"))[:MOST_CHIPS]),
-        reason=reason if isinstance(reason, str) and reason in set(Reason) else None,
-        pain_during=_number(said.get("pain_during")),
+        reason=main_reason(reasons[0], reasons[1:]) if reasons else None,
+        worst_pain=worst_pain(_number(part.get(name)) for part in parts for name in _PAINS),
     )
+
+
+def _reason(said: object) -> str | None:
+    """A reason that we know; what else a broken body says there may be anything."""
+    if not isinstance(said, str) or len(said) > LONGEST_CHIP:
+        return None
+    known = meaning(said)
+    return None if known is Reason.OTHER and said != Reason.OTHER else known
 
 
 def _chips(said: object) -> list[str]:

@@ -1,7 +1,7 @@
 """How it is kept: one module per noun, no rules."""
 
 from models.prescription.dosage import Side
-from models.tables.account import Account, Device, Login, Reply, Role, SignIn, Throttle, Token, TokenKind
+from models.tables.account import Account, Contact, Device, Login, Reply, Role, SignIn, Throttle, Token, TokenKind
 from models.tables.base import Base
 from models.tables.clinic import Clinic
 from models.tables.exercise import (
@@ -44,7 +44,7 @@ from models.tables.program import (
     TeachBack,
     Teaching,
 )
-from models.tables.session import DoneShare, RejectedSession, SessionEntry, SessionLog, Source
+from models.tables.session import DoneShare, RejectedSession, SessionEntry, SessionLog, SessionVersion, Source
 from models.tables.standing import Announcement, Flag, ProgramStanding
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "Clinic",
     "Condition",
     "ConditionStatus",
+    "Contact",
     "Deed",
     "Device",
     "DoneShare",
@@ -94,6 +95,7 @@ __all__ = [
     "Screening",
     "SessionEntry",
     "SessionLog",
+    "SessionVersion",
     "Side",
     "SignIn",
     "Source",

@@ -1,6 +1,6 @@
 """Accounts and what proves that a caller holds one: logins, sign-ins, tokens, devices."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -55,13 +55,36 @@ class Device(Identified, Base, kw_only=True):
     """A phone a patient was invited on."""
 
     __tablename__ = "device"
-    __table_args__ = (of("account", "account_id"), {"info": TENANT})
+    __table_args__ = (
+        of("account", "account_id"),
+        Index("ix_device_account", "clinic_id", "account_id"),
+        {"info": TENANT},
+    )
 
     account_id: Mapped[UUID]
     name: Mapped[str]
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    last_sync_at: Mapped[datetime | None] = mapped_column(default=None)
+    """The last push, pull or first screen, give or take an hour."""
+    skew_seconds: Mapped[int | None] = mapped_column(default=None)
+    """How far the phone's clock was behind ours (negative: ahead) when it last said."""
     revoked_at: Mapped[datetime | None] = mapped_column(default=None)
+    revoked_by: Mapped[UUID | None] = mapped_column(default=None)
+
+
+class Contact(Tenant, Base, kw_only=True):
+    """The first moment of a local day at which a phone of the patient was in touch: it proves that nothing more is on
+    its way. One a day is enough, since thresholds open at the end of a day.
+    """
+
+    __tablename__ = "contact"
+    __table_args__ = (of("patient", "patient_id"), {"info": TENANT})
+
+    patient_id: Mapped[UUID] = mapped_column(primary_key=True)
+    local_date: Mapped[date] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    device_id: Mapped[UUID]
 
 
 class SignIn(Identified, Base, kw_only=True):

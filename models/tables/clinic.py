@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.tables.base import Base
@@ -22,4 +23,6 @@ class Clinic(Base, kw_only=True):
     is_demo: Mapped[bool] = mapped_column(default=False)
     settings: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
     """Thresholds by rule id, where the clinic departs from the defaults."""
+    cursor_key: Mapped[bytes] = mapped_column(LargeBinary(32))
+    """Signs the cursors the clinic's phones carry."""
     created_at: Mapped[datetime]

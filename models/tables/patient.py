@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.tables.base import TENANT, Base, Identified, lookup, of, of_clinic
@@ -50,6 +50,10 @@ class Patient(Identified, Base, kw_only=True):
     can_get_up_from_floor: Mapped[bool | None] = mapped_column(default=None)
     preferences: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
     version: Mapped[int] = mapped_column(default=1)
+    change_number: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Counts every change a phone of the patient has to hear of. It is raised while this row is held, until the end of
+    the transaction: whoever reads a number has every lower one committed (docs/decisions/0005).
+    """
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.prescription.dosage import Side
@@ -105,6 +105,8 @@ class Program(Identified, Base, kw_only=True):
     end_note: Mapped[str | None] = mapped_column(default=None)
     """What the patient added when they stopped."""
     version: Mapped[int] = mapped_column(default=1)
+    change_number: Mapped[int] = mapped_column(BigInteger, default=0)
+    """When it last changed for the patient, among all changes to their record (`Patient.change_number`)."""
 
 
 class Revision(Tenant, Base, kw_only=True):

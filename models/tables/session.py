@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, LargeBinary
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.tables.base import TENANT, Base, Identified, Tenant, of
@@ -27,17 +27,23 @@ class Source(StrEnum):
 
 
 class SessionLog(Tenant, Base, kw_only=True):
-    """One session the patient says they did, or did not. The phone makes its id; the patient is part of the key."""
+    """One session the patient says they did, or did not. The phone makes its id; the patient is part of the key.
+
+    A deleted session stays as a tombstone, so that its deletion reaches every phone and an old copy cannot revive it.
+    """
 
     __tablename__ = "session"
     __table_args__ = (
         of("patient", "patient_id"),
         of("program", "program_id"),
         Index("ix_session_program_day", "clinic_id", "program_id", "local_date", "id"),
+        Index("ix_session_change", "clinic_id", "patient_id", "change_number"),
         CheckConstraint("pain_before BETWEEN 0 AND 10", "pain_before"),
         CheckConstraint("pain_during BETWEEN 0 AND 10", "pain_during"),
         CheckConstraint("pain_after BETWEEN 0 AND 10", "pain_after"),
         CheckConstraint("effort BETWEEN 0 AND 10", "effort"),
+        CheckConstraint("fatigue BETWEEN 0 AND 10", "fatigue"),
+        CheckConstraint("worst_pain BETWEEN 0 AND 10", "worst_pain"),
         {"info": TENANT},
     )
 
@@ -45,10 +51,18 @@ class SessionLog(Tenant, Base, kw_only=True):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     program_id: Mapped[UUID]
     performed_at: Mapped[datetime]
+    """What counts: as the phone said it, or corrected by how wrong the phone's clock was."""
+    said_performed_at: Mapped[datetime | None] = mapped_column(default=None)
+    """As the phone said it, where that was corrected."""
     time_zone: Mapped[str]
     local_date: Mapped[date]
-    """The patient's date at the time; it never changes."""
+    """The patient's date at the time; moving to another zone never changes it."""
+    said_local_date: Mapped[date | None] = mapped_column(default=None)
+    """As the phone said it, where that was corrected."""
     received_at: Mapped[datetime]
+    """When it first came."""
+    changed_at: Mapped[datetime]
+    """When this version came."""
     source: Mapped[Source]
     device_id: Mapped[UUID | None] = mapped_column(default=None)
     done: Mapped[DoneShare]
@@ -61,6 +75,15 @@ class SessionLog(Tenant, Base, kw_only=True):
     effort: Mapped[int | None] = mapped_column(default=None)
     settled_by_morning: Mapped[bool | None] = mapped_column(default=None)
     """Whether the pain of the session before was back to usual by this morning."""
+    fatigue: Mapped[int | None] = mapped_column(default=None)
+    stiffness_minutes: Mapped[int | None] = mapped_column(default=None)
+    """Morning stiffness, asked of patients with rheumatoid arthritis or lupus."""
+    spread_to: Mapped[str | None] = mapped_column(default=None)
+    """How far down the limb the pain went."""
+    worst_pain: Mapped[int | None] = mapped_column(default=None)
+    """The worst of what exercise brought: during, after, and of every entry. What the flags listen to."""
+    main_reason: Mapped[str | None] = mapped_column(default=None)
+    """The gravest of the reasons given for the session and its entries. What the flags listen to."""
     chips: Mapped[list[str]] = mapped_column(default_factory=list)
     note: Mapped[str | None] = mapped_column(default=None)
     ext: Mapped[dict[str, Any] | None] = mapped_column(default=None)
@@ -69,7 +92,36 @@ class SessionLog(Tenant, Base, kw_only=True):
     """Back-dated by more than seven days."""
     version: Mapped[int] = mapped_column(default=1)
     content_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    change_number: Mapped[int] = mapped_column(BigInteger)
+    """Where this version stands among all changes to the patient's record (`Patient.change_number`)."""
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class SessionVersion(Tenant, Base, kw_only=True):
+    """What a session said before it was amended or deleted. Never changed once written."""
+
+    __tablename__ = "session_version"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["clinic_id", "patient_id", "session_id"], ["session.clinic_id", "session.patient_id", "session.id"]
+        ),
+        Index("ix_session_version_program", "clinic_id", "program_id", "replaced_at"),
+        {"info": TENANT},
+    )
+
+    patient_id: Mapped[UUID] = mapped_column(primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    program_id: Mapped[UUID]
+    content_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    """By which a phone that repeats what it once said is recognised."""
+    changed_at: Mapped[datetime]
+    """When this version came."""
+    replaced_at: Mapped[datetime]
+    """When the next one came."""
+    device_id: Mapped[UUID | None] = mapped_column(default=None)
+    content: Mapped[dict[str, Any]]
+    """The columns of the session and of its entries."""
 
 
 class SessionEntry(Tenant, Base, kw_only=True):
@@ -104,15 +156,23 @@ class RejectedSession(Identified, Base, kw_only=True):
     __table_args__ = (
         of("account", "account_id"),
         Index("uq_rejected_session_body", "clinic_id", "account_id", "session_id", "content_hash", "code", unique=True),
+        Index("ix_rejected_session_received", "clinic_id", "received_at"),
         {"info": TENANT},
     )
 
     account_id: Mapped[UUID]
     patient_id: Mapped[UUID | None] = mapped_column(default=None)
     session_id: Mapped[UUID]
+    """Made of its content, where the item named none that can be read."""
     body: Mapped[str]
+    """As it was sent: a session, or an item of a push."""
     content_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     code: Mapped[str]
     """Why it was refused."""
     safety_raised: Mapped[bool]
     received_at: Mapped[datetime]
+    client_sent_at: Mapped[datetime | None] = mapped_column(default=None)
+    """What the phone's clock said as it sent, so that a replay corrects it alike."""
+    replayed_at: Mapped[datetime | None] = mapped_column(default=None)
+    replayed_to: Mapped[str | None] = mapped_column(default=None)
+    """The outcome of the last replay."""

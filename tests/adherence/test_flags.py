@@ -23,7 +23,7 @@ def a_report(day: int, pain: int | None = None, reason: str | None = None) -> Re
         performed_at=when,
         received_at=when,
         exercised=reason is None,
-        pain_during=pain,
+        worst_pain=pain,
         reason=reason,
     )
 

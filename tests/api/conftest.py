@@ -8,7 +8,7 @@ import pytest
 
 from models.database import Database
 from models.operations import findings, prescribing, programs, protocols
-from models.operations.callers import Caller
+from models.operations.callers import Caller, identify
 from models.tables import ConditionStatus, PauseReason, Role
 from tests.builders import (
     DAY,
@@ -47,6 +47,8 @@ class Clinic:
     condition_id: UUID
     flare_id: UUID
     pause_id: UUID
+    device_id: UUID
+    """The patient's phone."""
     therapist: dict[str, str]
     admin: dict[str, str]
     patient: dict[str, str]
@@ -66,6 +68,9 @@ def a_peopled_clinic(database: Database) -> Clinic:
         away = {"from_on": MONDAY + 60 * DAY, "to_on": MONDAY + 61 * DAY, "reason": PauseReason.HOLIDAY}
         later = programs.pause(tx, ines, course.program.id, **away, now=NOON)  # type: ignore[arg-type]
         protocols.save_protocol(tx, ines, "our-back", OURS, now=NOON)
+        phone = a_phone(tx, ines, ann).access
+        device_id = identify(tx, phone, NOON).device_id
+        assert device_id is not None
         return Clinic(
             ines=ines,
             patient_id=ann.id,
@@ -76,7 +81,8 @@ def a_peopled_clinic(database: Database) -> Clinic:
             pause_id=later.id,
             therapist=bearer(a_token(tx, ines)),
             admin=bearer(a_token(tx, admin)),
-            patient=bearer(a_phone(tx, ines, ann).access),
+            device_id=device_id,
+            patient=bearer(phone),
         )
 
 

@@ -17,6 +17,13 @@ from tests.api.conftest import Clinic, assert_problem
 ALL_RULES = sorted(RULES)
 STAFF = {Role.ADMIN, Role.THERAPIST}
 EVERYONE = {*STAFF, Role.PATIENT}
+SESSION = {
+    "program_id": "{program_id}",
+    "performed_at": "2025-03-03T12:00:00Z",
+    "time_zone": "UTC",
+    "local_date": "2025-03-03",
+    "done": "all",
+}
 BODIES: dict[str, dict[str, Any]] = {
     "create_patient": {"given_name": "A", "family_name": "B"},
     "amend_patient": {"given_name": "A", "family_name": "B"},
@@ -61,13 +68,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "discharge_patient": {"maintenance": {"protocol": "neck-posture-desk"}, "acknowledged": ALL_RULES},
     "stop_program": {"reason": "no_time"},
     "create_staff": {"role": "admin", "name": "A", "email": "a@b.example", "password": "long enough for this"},
-    "log_session": {
-        "program_id": "{program_id}",
-        "performed_at": "2025-03-03T12:00:00Z",
-        "time_zone": "UTC",
-        "local_date": "2025-03-03",
-        "done": "all",
-    },
+    "log_session": SESSION,
+    "push_items": {"items": [{"op": "put", "id": "{session_id}", "session": SESSION}]},
 }
 MAY: dict[str, set[Role]] = {
     "healthz": set(),
@@ -126,13 +128,27 @@ MAY: dict[str, set[Role]] = {
     "discharge_patient": STAFF,
     "stop_program": EVERYONE,
     "log_session": EVERYONE,
+    "delete_session": EVERYONE,
+    "push_items": EVERYONE,
+    "pull_changes": {Role.PATIENT},
+    "get_today": {Role.PATIENT},
     "list_sessions": EVERYONE,
+    "list_devices": EVERYONE,
+    "revoke_device": EVERYONE,
+    "list_unsynced": STAFF,
     "get_adherence": EVERYONE,
     "get_worklist": STAFF,
 }
 """Said a second time, on purpose: a route whose rule changes must change here too."""
 
-VERSIONS = {"amend_patient": 1, "amend_condition": 1, "revise_program": 4, "switch_rule": 1, "amend_protocol": 1}
+VERSIONS = {
+    "amend_patient": 1,
+    "amend_condition": 1,
+    "revise_program": 4,
+    "switch_rule": 1,
+    "amend_protocol": 1,
+    "delete_session": 1,
+}
 """What If-Match must say of the clinic's records."""
 SLUGS = {"get_exercise": "bird-dog", "amend_protocol": "our-back"}
 OK_FOR_AN_ACTIVE_PROGRAM = {200, 201, 204, 409}
@@ -172,6 +188,7 @@ def knock(client: httpx.Client, route: APIRoute, mine: Clinic, headers: dict[str
         "pause_id": mine.pause_id,
         "line_id": mine.lines[0],
         "session_id": uuid4(),
+        "device_id": mine.device_id,
         "rule_id": "R-14",
         "slug": SLUGS.get(route.name, "neck-posture-desk"),
     }
@@ -179,6 +196,10 @@ def knock(client: httpx.Client, route: APIRoute, mine: Clinic, headers: dict[str
     (method,) = route.methods
     extra = {"If-Match": f'"v{VERSIONS[route.name]}"'} if route.name in VERSIONS else {}
     path = route.path.format(**ids)
+    if route.name == "delete_session":
+        path = f"{path}?program_id={mine.program_id}"
+        log = "/v1/sessions/{session_id}".format(**ids)
+        client.put(log, json=_filled(SESSION, ids), headers=mine.patient)
     body = _filled(BODIES.get(route.name), ids)
     return client.request(method, path, json=body, headers={**headers, **extra})
 

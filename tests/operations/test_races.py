@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from models.adherence.flags import FlagKind, Severity
 from models.database import Database
 from models.operations import findings, patients, prescribing, programs, sign_ins, sweep
-from models.operations.sessions import Outcome, Result, keep_rejected, record_sessions
+from models.operations.rejects import Refused, keep_refused
+from models.operations.sessions import Outcome, Result, record_sessions
 from models.operations.sign_ins import Tokens
 from models.refusals import Refusal, SafetyBlocked, VersionMismatch, WrongStatus
 from models.safety.red_flags import RED_FLAGS
@@ -93,7 +94,8 @@ def test_no_red_flag_is_lost_among_others(shared_database: Database) -> None:
                 record_sessions(tx, ines, [a_report(both[number % 2], chips=[chips[number]])], now=NOON)
             else:
                 said = {"program_id": str(both[0]), "chips": [chips[number]]}
-                keep_rejected(tx, ines, uuid4(), f"{number}", said, "invalid", now=NOON)
+                refused = Refused(session_id=uuid4(), raw=f"{number}", said=said, code="invalid")
+                keep_refused(tx, ines, [refused], now=NOON)
 
     at_once(len(chips), tell)
     with shared_database.reading() as tx:
@@ -160,7 +162,7 @@ def test_four_sweepers_announce_each_opening_once(shared_database: Database) -> 
 
 
 def test_a_reading_transaction_cannot_write(shared_database: Database) -> None:
-    clinic = Clinic(id=uuid4(), name="x", time_zone="UTC", locale="en", created_at=NOON)
+    clinic = Clinic(id=uuid4(), name="x", time_zone="UTC", locale="en", cursor_key=b"", created_at=NOON)
     with shared_database.reading() as tx:
         tx.add(clinic)
         with pytest.raises(DBAPIError):

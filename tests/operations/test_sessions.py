@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from models.adherence.flags import FlagKind, Severity
 from models.operations import prescribing, programs
-from models.operations.sessions import EntryReport, Outcome, keep_rejected, record_sessions, sessions_of
+from models.operations.rejects import Refused, keep_refused
+from models.operations.sessions import EntryReport, Outcome, record_sessions, sessions_of
 from models.refusals import (
     AfterProgram,
     BeforeProgram,
@@ -62,7 +63,8 @@ def test_a_session_is_stored_as_it_was_said(tx: Session) -> None:
     )
     result = record_sessions(tx, phone, [said], now=NOON)[0]
     assert (result.outcome, list(result.advice), result.safety_raised) == (Outcome.CREATED, [], False)
-    ((log, entries),) = sessions_of(tx, phone, course.program.id, before=None, limit=10)
+    (held,) = sessions_of(tx, phone, course.program.id, before=None, limit=10)
+    log, entries = held.log, held.entries
     assert (log.id, log.local_date, log.pain_during, log.note) == (said.id, MONDAY, 3, "stiff this morning")
     assert (log.ext, log.chips, log.low_trust, log.received_at) == ({"mood": "fine"}, ["not_sure"], False, NOON)
     assert [(entry.line_id, entry.sets, entry.reps, entry.not_sure) for entry in entries] == [(line, 2, None, True)]
@@ -74,9 +76,9 @@ def test_all_writes_every_line_of_the_day_as_prescribed(tx: Session) -> None:
     monday_only, as_needed = a_dosage(weekdays=(0,)), a_dosage(weekdays=None, as_needed_max_per_day=2)
     course = a_program(tx, ines, ann, a_draft(a_dosage(), monday_only, as_needed))
     log_days(tx, ines, course.program.id, [MONDAY])
-    ((_, entries),) = sessions_of(tx, ines, course.program.id, before=None, limit=10)
+    (held,) = sessions_of(tx, ines, course.program.id, before=None, limit=10)
     expected = {item.line_id for item in course.items if item.as_needed_max_per_day is None}
-    assert {entry.line_id for entry in entries} == expected
+    assert {entry.line_id for entry in held.entries} == expected
 
 
 def test_saying_it_twice_logs_it_once(tx: Session) -> None:
@@ -95,7 +97,7 @@ def test_twice_in_one_batch_is_once(tx: Session) -> None:
     said = a_report(course.program.id)
     other = replace(said, pain_during=4)
     results = record_sessions(tx, ines, [said, said, other], now=NOON)
-    assert [result.outcome for result in results] == [Outcome.CREATED, Outcome.UNCHANGED, Outcome.REJECTED]
+    assert [result.outcome for result in results] == [Outcome.CREATED, Outcome.UNCHANGED, Outcome.CONFLICT]
     assert isinstance(results[2].refusal, Conflict)
     assert count(tx, SessionLog) == 1
 
@@ -204,11 +206,12 @@ def test_a_refused_session_is_kept_once_and_its_safety_answers_heard(tx: Session
     said = {"program_id": str(course.program.id), "chips": ["RF-01", 7], "reason": "symptoms_worse", "pain_during": 11}
     session_id = uuid4()
     for _ in range(2):
-        raised, advice = keep_rejected(tx, phone, session_id, '{"…": 1}', said, "invalid", now=NOON)
-        assert raised
-        assert advice == [EMERGENCY, PAIN_ADVICE]
-    kept = tx.scalars(select(RejectedSession)).one()
-    assert (kept.patient_id, kept.body, kept.safety_raised) == (ann.id, '{"…": 1}', True)
+        refused = Refused(session_id=session_id, raw='{"…": 1}', said=said, code="invalid")
+        (kept,) = keep_refused(tx, phone, [refused], now=NOON)
+        assert kept.safety_raised
+        assert kept.advice == [EMERGENCY, PAIN_ADVICE]
+    row = tx.scalars(select(RejectedSession)).one()
+    assert (row.patient_id, row.body, row.safety_raised) == (ann.id, '{"…": 1}', True)
     assert count(tx, SessionLog) == 0
     flags = {flag.kind: flag for flag in tx.scalars(select(Flag).where(Flag.about_id == ann.id))}
     assert set(flags) == {FlagKind.RED_FLAG, FlagKind.BARRIER, FlagKind.PAIN_HIGH}
@@ -221,6 +224,8 @@ def test_a_refused_session_is_kept_once_and_its_safety_answers_heard(tx: Session
 def test_a_body_that_says_nothing_of_safety_raises_nothing(tx: Session, said: object) -> None:
     ines = a_clinic(tx)
     ann = a_patient(tx, ines)
-    assert keep_rejected(tx, as_patient(tx, ines, ann), uuid4(), "…", said, "invalid", now=NOON) == (False, [])
+    refused = Refused(session_id=uuid4(), raw="…", said=said, code="invalid")
+    (kept,) = keep_refused(tx, as_patient(tx, ines, ann), [refused], now=NOON)
+    assert (kept.safety_raised, kept.advice) == (False, [])
     assert count(tx, RejectedSession) == 1
     assert count(tx, Flag) == 0

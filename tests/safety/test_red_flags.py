@@ -87,7 +87,7 @@ def test_any_body_can_be_listened_to(body: object) -> None:
 )
 def test_broken_answers_are_still_answers(body: object, chips: tuple[str, ...], pain: int | None) -> None:
     heard = salvage(body)
-    assert (heard.chips, heard.pain_during) == (chips, pain)
+    assert (heard.chips, heard.worst_pain) == (chips, pain)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_the_chips_of_the_page() -> None:
 
 
 def answers(*chips: str, reason: str | None = None, pain: int | None = None) -> SafetyAnswers:
-    return SafetyAnswers(chips=chips, reason=reason, pain_during=pain)
+    return SafetyAnswers(chips=chips, reason=reason, worst_pain=pain)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,174 @@
+"""What could not be logged: kept for 90 days as it was sent, heard for what it says about safety, and replayed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from models.adherence.flags import FlagKind, Severity, is_same_day
+from models.adherence.wording import why
+from models.database import insert_for
+from models.operations.callers import Caller
+from models.operations.flags import Heard, raise_alarms
+from models.operations.ids import new_id
+from models.operations.prescribing import visible_programs
+from models.operations.sessions import REFUSED, Item, Outcome, Result, record_sessions
+from models.safety.red_flags import PAIN_ADVICE, Alarm, SafetyAnswers, alarms, salvage
+from models.tables import Account, Patient, Program, RejectedSession, SessionLog
+
+KEPT = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An item that was not stored."""
+
+    session_id: UUID | None
+    """None: it named none that can be read."""
+    raw: str
+    """As it was sent."""
+    said: object
+    """The session in it, as far as it could be read."""
+    code: str
+    """Why it was refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What came of keeping one."""
+
+    safety_raised: bool
+    advice: Sequence[str]
+    """What to tell the patient now, gravest first."""
+
+
+def keep_refused(
+    tx: Session, caller: Caller, refused: Sequence[Refused], *, sent_at: datetime | None = None, now: datetime
+) -> list[Kept]:
+    """Keep refused items; their safety answers open flags all the same. Sent again, one copy is kept."""
+    patients = _patients_of(tx, caller, refused)
+    kept, rows = [], []
+    heard_of: dict[UUID, list[Heard]] = {}
+    for one in refused:
+        heard = salvage(one.said)
+        patient_id = patients.get(_program_of(one.said)) if caller.patient_id is None else caller.patient_id
+        content_hash = sha256(one.raw.encode()).digest()
+        session_id = one.session_id or UUID(bytes=content_hash[:16])
+        raised = heard.matter and patient_id is not None
+        kept.append(Kept(safety_raised=raised, advice=heard.advice()))
+        rows.append(
+            {
+                "clinic_id": caller.clinic_id,
+                "id": new_id(now),
+                "account_id": caller.account_id,
+                "patient_id": patient_id,
+                "session_id": session_id,
+                "body": one.raw,
+                "content_hash": content_hash,
+                "code": one.code,
+                "safety_raised": raised,
+                "received_at": now,
+                "client_sent_at": sent_at,
+            }
+        )
+        if patient_id is not None and raised:
+            answers = Heard(str(session_id), now.date(), [*alarms(heard.chips), *_loose_alarms(heard)])
+            heard_of.setdefault(patient_id, []).append(answers)
+    if rows:
+        tx.execute(insert_for(tx, RejectedSession).on_conflict_do_nothing(), rows)
+    for patient_id in sorted(heard_of):
+        raise_alarms(tx, caller.clinic_id, patient_id, heard_of[patient_id], now=now)
+    return kept
+
+
+def rejects(tx: Session, clinic_id: UUID, *, landed: bool = False) -> Sequence[RejectedSession]:
+    """A clinic's rejected items, oldest first; without those whose session was stored since, unless `landed`."""
+    stmt = select(RejectedSession).where(RejectedSession.clinic_id == clinic_id)
+    if not landed:
+        stored = (
+            select(SessionLog.id)
+            .where(
+                SessionLog.clinic_id == RejectedSession.clinic_id,
+                SessionLog.patient_id == RejectedSession.patient_id,
+                SessionLog.id == RejectedSession.session_id,
+                SessionLog.changed_at >= RejectedSession.received_at,
+            )
+            .exists()
+        )
+        done = RejectedSession.replayed_to.in_([one.value for one in Outcome if one not in REFUSED])
+        stmt = stmt.where(~stored, or_(RejectedSession.replayed_to.is_(None), ~done))
+    return tx.scalars(stmt.order_by(RejectedSession.received_at, RejectedSession.id)).all()
+
+
+def replay(tx: Session, reject: RejectedSession, item: Item, *, now: datetime) -> Result:
+    """Say a rejected item again, for whoever sent it and by the clock it was sent by; notes what came of it."""
+    sent_at = None
+    if reject.client_sent_at is not None:
+        sent_at = now - (reject.received_at - reject.client_sent_at)
+    result = record_sessions(tx, _sender(tx, reject), [item], sent_at=sent_at, now=now)[0]
+    tx.execute(
+        update(RejectedSession)
+        .where(RejectedSession.clinic_id == reject.clinic_id, RejectedSession.id == reject.id)
+        .values(replayed_at=now, replayed_to=result.outcome.value)
+    )
+    return result
+
+
+def forget_rejects(tx: Session, clinic_id: UUID, *, now: datetime) -> None:
+    """Drop what was rejected longer ago than it is kept."""
+    tx.execute(
+        delete(RejectedSession).where(RejectedSession.clinic_id == clinic_id, RejectedSession.received_at < now - KEPT)
+    )
+
+
+def _sender(tx: Session, reject: RejectedSession) -> Caller:
+    """Who sent it, though they may be signed out by now."""
+    account, patient_id = tx.execute(
+        select(Account, Patient.id)
+        .join(Patient, and_(Patient.clinic_id == Account.clinic_id, Patient.account_id == Account.id), isouter=True)
+        .where(Account.clinic_id == reject.clinic_id, Account.id == reject.account_id)
+    ).one()
+    return Caller(
+        clinic_id=account.clinic_id,
+        account_id=account.id,
+        role=account.role,
+        name=account.name,
+        patient_id=patient_id,
+    )
+
+
+def _loose_alarms(heard: SafetyAnswers) -> list[Alarm]:
+    """A reason or a pain from a session that was refused: no session holds it, so the alarm does."""
+    raised = []
+    if heard.reason is not None:
+        severity = Severity.HIGH if is_same_day(heard.reason) else Severity.MEDIUM
+        raised.append(Alarm(FlagKind.BARRIER, severity, why(heard.reason), ""))
+    if heard.hurts:
+        pain = min(heard.worst_pain or 0, 10)
+        raised.append(Alarm(FlagKind.PAIN_HIGH, Severity.URGENT, f"pain {pain} of 10", PAIN_ADVICE))
+    return raised
+
+
+def _program_of(said: object) -> UUID | None:
+    try:
+        return UUID(str(said.get("program_id"))) if isinstance(said, dict) else None
+    except ValueError:
+        return None
+
+
+def _patients_of(tx: Session, caller: Caller, refused: Sequence[Refused]) -> dict[UUID | None, UUID]:
+    """Program → whose it is, for refused sessions that staff sent."""
+    named = {program for one in refused if (program := _program_of(one.said)) is not None}
+    if caller.patient_id is not None or not named:
+        return {}
+    rows = tx.execute(
+        visible_programs(caller).with_only_columns(Program.id, Program.patient_id).where(Program.id.in_(named))
+    )
+    patients: dict[UUID | None, UUID] = {}
+    for program_id, patient_id in rows:
+        patients[program_id] = patient_id
+    return patients
