@@ -16,7 +16,7 @@ from api import problems
 from api.paging import Cursor, Limit, next_cursor, read_cursor
 from api.schemas.sessions import SessionAnswer, SessionOut, SessionPage, SessionPut
 from api.schemas.sync import ItemOut, PullOut, PushIn, PushOut, QueueItem, TodayOut, pushed
-from api.schemas.words import Day
+from api.schemas.words import Day, instant_or_none
 from api.visit import (
     ExpectedVersion,
     MatchedVersion,
@@ -68,9 +68,10 @@ def _keep(request: Request, body: str, code: str) -> None:
         read = [pushed(item, None) for item in items]
         refused = [rejects.Refused(session_id=one.session_id, raw=one.raw, said=one.said, code=code) for one in read]
     visit = visit_of(request, credential_of(request), frozenset(Role))
+    sent_at = instant_or_none(said.get("client_sent_at")) if isinstance(said, dict) else None
     try:
         with visit.writing() as (tx, caller):
-            kept = rejects.keep_refused(tx, caller, refused, now=visit.now)
+            kept = rejects.keep_refused(tx, caller, refused, sent_at=sent_at, now=visit.now)
     except NotSignedIn:
         return  # a stranger's body is not kept
     request.state.more = {

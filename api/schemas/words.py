@@ -8,7 +8,17 @@ from datetime import UTC, date, datetime
 from math import isfinite
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 from models.operations.accounts import TIME_ZONES
 
@@ -90,6 +100,17 @@ Instant = Annotated[
     AfterValidator(_in_our_time),
     Field(examples=["2026-03-04T07:30:00+01:00"]),
 ]
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
+
+
+def instant_or_none(said: object) -> datetime | None:
+    """An instant, out of a body that was refused."""
+    try:
+        return _INSTANT.validate_python(said)
+    except ValidationError:
+        return None
+
+
 Day = Annotated[date, BeforeValidator(_iso_text), AfterValidator(_in_living_memory), Field(examples=["2026-03-04"])]
 ProgramDay = Annotated[Day, AfterValidator(_in_our_days)]
 """A day of a program."""

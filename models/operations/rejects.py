@@ -168,7 +168,5 @@ def _patients_of(tx: Session, caller: Caller, refused: Sequence[Refused]) -> dic
     rows = tx.execute(
         visible_programs(caller).with_only_columns(Program.id, Program.patient_id).where(Program.id.in_(named))
     )
-    patients: dict[UUID | None, UUID] = {}
-    for program_id, patient_id in rows:
-        patients[program_id] = patient_id
+    patients: dict[UUID | None, UUID] = {row[0]: row[1] for row in rows}
     return patients
