@@ -152,7 +152,9 @@ def push_items(said: PushIn, visit: SignedInVisit) -> PushOut:
         try:
             item = QueueItem.validate_python(one)
         except ValidationError as error:
-            item, wrong[number] = None, problems.invalid(error.errors())
+            # What is wrong lies below the word that told put from delete.
+            found = [{**one, "loc": one["loc"][1:]} for one in error.errors()]
+            item, wrong[number] = None, problems.invalid(found)
         read.append(pushed(one, item))
     with visit.writing() as (tx, caller):
         results = sync.push(tx, caller, read, sent_at=said.client_sent_at, now=visit.now)

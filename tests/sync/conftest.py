@@ -1,0 +1,16 @@
+"""The peopled clinic, here too, and its patient's phone."""
+
+import httpx
+import pytest
+
+from models.database import Database
+from tests.api.conftest import Clinic, clinic
+from tests.conftest import Clock
+from tests.sync.wire import Wire
+
+__all__ = ["clinic"]
+
+
+@pytest.fixture
+def wire(client: httpx.Client, database: Database, clinic: Clinic, clock: Clock) -> Wire:
+    return Wire(client, database, clinic, clock)
