@@ -58,6 +58,16 @@ def test_data_of_the_first_revision_comes_along(kind: str, tmp_path: Path) -> No
         with engine.connect() as connection:
             sessions = connection.execute(text("SELECT done, exercised FROM session ORDER BY done")).all()
             assert [(done, bool(exercised)) for done, exercised in sessions] == [("all", True), ("none", False)]
+            logged = text(
+                "SELECT id, change_number, received_at = changed_at, worst_pain, main_reason FROM session ORDER BY id"
+            )
+            numbered = [
+                (number, bool(same), pain, reason) for _, number, same, pain, reason in connection.execute(logged)
+            ]
+            assert numbered == [(1, True, None, None), (2, True, None, None)]
+            assert connection.execute(text("SELECT change_number FROM patient")).scalar_one() == 2
+            assert connection.execute(text("SELECT change_number FROM program")).scalar_one() == 0
+            assert len(connection.execute(text("SELECT cursor_key FROM clinic")).scalar_one()) == 32
             assert connection.execute(text("SELECT kind, label FROM phase")).all() == [("course", "All along")]
             assert connection.execute(text("SELECT exercise_slug, care_slug, sets FROM item")).all() == [
                 ("bird-dog", None, 3)

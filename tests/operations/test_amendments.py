@@ -80,7 +80,7 @@ def test_a_change_names_the_version_it_rests_on(scene: Scene) -> None:
 
 def test_the_whole_history_said_again_changes_nothing(scene: Scene) -> None:
     said = scene.report(pain_during=2)
-    history = [
+    history: list[SessionReport | Deletion] = [
         said,
         replace(said, pain_during=3, base_version=1),
         replace(said, pain_during=2, base_version=2),  # back to what it was: a change all the same

@@ -183,6 +183,9 @@ def test_the_readme_walk(server: Running, tmp_path: Path) -> None:
     assert "\nactive\n" in done.stdout
     assert "['Wall side plank: hold 15 → 20 s', 'Cat and camel removed']" in done.stdout
     assert '"outcome":"created"' in done.stdout
+    assert "| done 1\n" in done.stdout
+    assert "\nupdated version 2\n" in done.stdout
+    assert "\n1 session, 17 exercises; cursor " in done.stdout
     adherence = json.loads("{" + done.stdout.rsplit("\n{", 1)[1])
     assert adherence["standing"] == "on_track"
 
@@ -220,6 +223,20 @@ def test_the_commands(server: Running) -> None:
     nowhere = server.command("create-clinic", "Nowhere", "--time-zone", "Mars")
     assert (nowhere.returncode, nowhere.stderr.count("\n")) == (1, 1)
     assert server.command("demo").returncode == 1
+
+
+def test_what_was_refused_is_listed_and_said_again(server: Running) -> None:
+    tokens = httpx.post(f"{server.base}/v1/auth/token", data=DEMO).json()
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    session_id, body = uuid4(), {"program_id": str(uuid4()), "note": "secret words"}
+    assert httpx.put(f"{server.base}/v1/sessions/{session_id}", json=body, headers=headers).status_code == 422
+    listed = server.command("rejects", "list")
+    (line,) = [line for line in listed.stdout.splitlines() if str(session_id) in line]
+    assert listed.returncode == 0
+    assert "invalid" in line
+    assert "secret" not in listed.stdout
+    replayed = server.command("rejects", "replay", line.split()[0])
+    assert (replayed.returncode, replayed.stdout) == (1, f"{line.split()[0]}  cannot be read\n")
 
 
 def test_a_database_that_was_never_migrated_says_so(tmp_path: Path) -> None:
