@@ -16,6 +16,7 @@ from models.tables.exercise import (
     PrecautionSeverity,
     Protocol,
 )
+from models.tables.measurement import Measurement, TakenFrom, WeeklyAnswer
 from models.tables.patient import (
     Condition,
     ConditionStatus,
@@ -72,6 +73,7 @@ __all__ = [
     "Laterality",
     "LoadTag",
     "Login",
+    "Measurement",
     "OwnProtocol",
     "Patient",
     "Pause",
@@ -97,9 +99,11 @@ __all__ = [
     "Side",
     "SignIn",
     "Source",
+    "TakenFrom",
     "TeachBack",
     "Teaching",
     "Throttle",
     "Token",
     "TokenKind",
+    "WeeklyAnswer",
 ]
