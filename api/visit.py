@@ -120,6 +120,7 @@ class ByAnybody:
 AnybodysVisit = Annotated[Visit, Depends(ByAnybody())]
 AdminsVisit = Annotated[Visit, Depends(By(Role.ADMIN))]
 StaffVisit = Annotated[Visit, Depends(By(Role.ADMIN, Role.THERAPIST))]
+PatientsVisit = Annotated[Visit, Depends(By(Role.PATIENT))]
 SignedInVisit = Annotated[Visit, Depends(By(Role.ADMIN, Role.THERAPIST, Role.PATIENT))]
 
 

@@ -14,6 +14,7 @@ from tests.builders import (
     DAY,
     MONDAY,
     NOON,
+    a_check_in,
     a_clinic,
     a_dosage,
     a_draft,
@@ -47,6 +48,7 @@ class Clinic:
     condition_id: UUID
     flare_id: UUID
     pause_id: UUID
+    check_in_id: UUID
     therapist: dict[str, str]
     admin: dict[str, str]
     patient: dict[str, str]
@@ -74,6 +76,7 @@ def a_peopled_clinic(database: Database) -> Clinic:
             condition_id=condition.id,
             flare_id=declared.id,
             pause_id=later.id,
+            check_in_id=a_check_in(tx, course.program).id,
             therapist=bearer(a_token(tx, ines)),
             admin=bearer(a_token(tx, admin)),
             patient=bearer(a_phone(tx, ines, ann).access),
