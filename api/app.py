@@ -13,7 +13,7 @@ from fastapi_offline import FastAPIOffline
 from api import problems
 from api.logs import RequestLog
 from api.problems import Accidents, BodyLimit
-from api.routes import adherence, devices, exercises, health, identity, patients, programs, safety, sessions
+from api.routes import adherence, devices, exercises, health, identity, measures, patients, programs, safety, sessions
 from api.settings import Settings
 from api.visit import who_may
 from models.database import POOL_SIZE, Database
@@ -51,6 +51,8 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         devices.router,
         programs.router,
         patients.router,
+        measures.heard,
+        measures.router,
         exercises.router,
         safety.router,
         identity.router,

@@ -25,6 +25,7 @@ STATUS: dict[type[refusals.Refusal], int] = {
     refusals.Invalid: 422,
     refusals.EmailTaken: 409,
     refusals.WrongStatus: 409,
+    refusals.NotAsked: 409,
     refusals.SafetyBlocked: 409,
     refusals.NotAcknowledged: 409,
     refusals.NoFlarePlan: 409,
@@ -73,8 +74,12 @@ class Problem(BaseModel):
     errors: list[FieldError] = []
     request_id: str | None = None
     kept: bool | None = Field(default=None, description="A refused session: its body is kept.")
-    safety_raised: bool | None = Field(default=None, description="A refused session: its safety answers were heard.")
-    advice: list[str] | None = Field(default=None, description="A refused session: what to tell the patient now.")
+    safety_raised: bool | None = Field(
+        default=None, description="A refused session or answer: what it says about safety was heard."
+    )
+    advice: list[str] | None = Field(
+        default=None, description="A refused session or answer: what to tell the patient now."
+    )
     findings: list[dict[str, Any]] | None = Field(
         default=None, description="A prescription that was not let through: what the safety rules found, gravest first."
     )

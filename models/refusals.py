@@ -75,6 +75,12 @@ class WrongStatus(Refusal):
     code = "wrong_status"
 
 
+class NotAsked(Refusal):
+    """A question that is not asked yet, or whose answer is settled."""
+
+    code = "not_asked"
+
+
 class SafetyBlocked(Refusal):
     """The safety check found what blocks; `findings` say what, and which of it a typed reason can override."""
 

@@ -14,7 +14,7 @@ from models.operations.ids import new_id
 from models.prescription.dosage import Dosage, Side
 from models.safety.red_flags import RED_FLAGS
 from models.safety.rules import RULES
-from models.tables import Account, DoneShare, Patient, Program, Role
+from models.tables import Account, CheckIn, DoneShare, Patient, Program, Role
 
 NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
 """A Monday."""
@@ -94,6 +94,22 @@ def discharged(
     following = programs.discharge(tx, therapist, program_id, maintenance, ALL_WARNINGS, now=now)
     assert following is not None
     return following
+
+
+def a_check_in(tx: Session, program: Program, due_on: date = MONDAY, month: int = 60) -> CheckIn:
+    """A check-in by itself, without the discharge that makes them; no discharge makes one of this month."""
+    asked = CheckIn(
+        clinic_id=program.clinic_id,
+        id=new_id(NOON),
+        patient_id=program.patient_id,
+        program_id=program.id,
+        month=month,
+        due_on=due_on,
+        created_at=NOON,
+    )
+    tx.add(asked)
+    tx.flush()
+    return asked
 
 
 def as_patient(tx: Session, therapist: Caller, patient: Patient, *, now: datetime = NOON) -> Caller:

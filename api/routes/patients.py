@@ -22,10 +22,9 @@ from api.schemas.patients import (
     ScreeningOut,
     ScreeningPage,
 )
-from api.schemas.programs import CheckInOut, CheckInPage
 from api.schemas.words import Line, Name
 from api.visit import ExpectedVersion, SignedInVisit, StaffVisit, show_version
-from models.operations import dangers, findings, patients, programs
+from models.operations import dangers, findings, patients
 
 router = APIRouter(prefix="/v1/patients", tags=["patients"])
 
@@ -156,13 +155,6 @@ def examine_patient(patient_id: UUID, said: ExaminationIn, visit: StaffVisit) ->
         examined = findings.examine(tx, caller, patient_id, said.as_draft(), now=visit.now)
         visit.remember(tx, caller, said, examined.id)
         return ExaminationOut.model_validate(examined)
-
-
-@router.get("/{patient_id}/check-ins", summary="Check-ins after discharge, in the order they are due")
-def list_check_ins(patient_id: UUID, visit: SignedInVisit) -> CheckInPage:
-    with visit.reading() as (tx, caller):
-        found = programs.check_ins_of(tx, caller, patient_id)
-        return CheckInPage(items=[CheckInOut.model_validate(one) for one in found])
 
 
 @router.post(

@@ -587,21 +587,6 @@ class DischargeOut(Answer):
     maintenance: ProgramOut | None
 
 
-class CheckInOut(Answer):
-    """A question after discharge."""
-
-    id: UUID
-    program_id: UUID = Field(description="The program that was discharged.")
-    month: int
-    due_on: date
-
-
-class CheckInPage(Answer):
-    """A patient's check-ins, in the order they are due."""
-
-    items: list[CheckInOut]
-
-
 class StopIn(Said):
     """The patient stops, and says why."""
 

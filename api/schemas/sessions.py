@@ -26,6 +26,10 @@ def _small(ext: dict[str, Any]) -> dict[str, Any]:
     return ext
 
 
+Ext = Annotated[dict[str, Any], AfterValidator(_small)]
+"""Whatever a newer app wants kept."""
+
+
 class EntryIn(Said):
     """What was done of one line. Leave out what was done as prescribed."""
 
@@ -68,7 +72,7 @@ class SessionIn(Said):
     )
     note: Note | None = None
     entries: Annotated[list[EntryIn], Field(max_length=60)] = Field(default=[])
-    ext: Annotated[dict[str, Any], AfterValidator(_small)] | None = Field(
+    ext: Ext | None = Field(
         default=None, description="Whatever a newer app wants kept: at most 2 KiB, returned unchanged."
     )
 

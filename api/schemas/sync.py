@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, SkipValidation, TypeAdapter
 
 from api.schemas.agenda import AgendaItemOut
 from api.schemas.exercises import ExerciseOut
+from api.schemas.measures import QuestionsOut
 from api.schemas.programs import ProgramOut, RevisionOut
 from api.schemas.sessions import BaseVersion, SessionIn, SessionOut, SessionPut
 from api.schemas.words import Answer, Instant, Said
@@ -294,6 +295,7 @@ class TodayOut(Answer):
     )
     ask: AskOut
     messages: list[NoticeOut] = Field(description="News of the last 14 days; show each once, by its id.")
+    questions: QuestionsOut = Field(description="Check-ins and weekly questions to ask today.")
 
     @classmethod
     def of(cls, today: Today, now: AwareDatetime) -> "TodayOut":
@@ -313,4 +315,5 @@ class TodayOut(Answer):
                 reasons=[ChoiceWord(code=one.value, text=why(one)) for one in Reason],
             ),
             messages=[NoticeOut.of(one) for one in today.notices],
+            questions=QuestionsOut.of(today.due),
         )

@@ -79,6 +79,8 @@ Line = Annotated[str, _Stripped, Field(max_length=200), AfterValidator(_printabl
 Note = Annotated[str, _Stripped, Field(max_length=2000), AfterValidator(_printable)]
 Code = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_printable)]
 """A word of an open vocabulary: newer apps may say more than we know."""
+Reference = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
+"""An id or a slug of an open vocabulary."""
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 Email = Annotated[
     str, Field(max_length=254), _shaped(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+", "must be an e-mail address")

@@ -46,6 +46,8 @@ class FlagKind(StrEnum):
     WITHDRAWN = "withdrawn"
     REVIEW_DUE = "review_due"
     ENDANGERED = "endangered"
+    RECURRENCE = "recurrence"
+    CONTACT_WANTED = "contact_wanted"
 
 
 class Reason(StrEnum):
@@ -114,6 +116,10 @@ def worst_pain(pains: Iterable[int | None]) -> int | None:
 
 HIDDEN_BY_PAUSES = (FlagKind.SILENCE, FlagKind.NOT_STARTED)
 """Kinds that are on nobody's list while the program is paused; they come back when the pause ends."""
+
+FADING = frozenset({FlagKind.PAIN_HIGH, FlagKind.BARRIER})
+"""Kinds that fade after `BARRIER_DAYS` where an answer without a session opened them. The others that answers open wait
+for a therapist: a danger, a fall, pain that is back, and whoever asked for a person."""
 
 SELF_CLOSING = frozenset(
     {

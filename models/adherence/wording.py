@@ -32,7 +32,7 @@ _REASONS = {
 def sentence(kind: FlagKind, evidence: Mapping[str, Any], today: date) -> str:
     """Why this flag is on the list, as of the patient's local `today`; `evidence` as the finding stored it."""
     if "answers" in evidence:
-        return _told(evidence, today)
+        return _told(kind, evidence)
     return _SENTENCES[kind](evidence, today)
 
 
@@ -108,12 +108,14 @@ def _endangered(evidence: Mapping[str, Any], _today: date) -> str:
     return f"What is known now makes the running program unsafe. {findings[0]}{more}"
 
 
-def _told(evidence: Mapping[str, Any], _today: date) -> str:
+def _told(kind: FlagKind, evidence: Mapping[str, Any]) -> str:
     """Every answer, the latest first: a later one never hides an earlier."""
     said: dict[str, str] = {}
     for answer in reversed(evidence["answers"]):
         for words in answer["said"]:
             said.setdefault(words, short_day(date.fromisoformat(answer["day"])))
+    if kind is FlagKind.CONTACT_WANTED:
+        return " ".join(f"{words[:1].upper()}{words[1:]} on {day}." for words, day in said.items())
     return " ".join(f"Reported on {day}: {words}." for words, day in said.items())
 
 
@@ -137,6 +139,9 @@ _NEXT_STEPS = {
     FlagKind.WITHDRAWN: "Ask what would make it easier.",
     FlagKind.ENDANGERED: "Today: change the program or override with a reason, and tell the patient what to leave out.",
     FlagKind.REVIEW_DUE: "Review: progress, change or discharge, and record it.",
+    FlagKind.RECURRENCE: "Offer the early-return plan: the first phase of the program that helped, after a safety"
+    " check.",
+    FlagKind.CONTACT_WANTED: "Read what was answered, and call or write back.",
 }
 
 _STEPS_BY_REASON: dict[str | None, str] = {

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, case, inspect, or_, select
 from sqlalchemy.orm import Session
 
 from models.adherence import RULE_VERSION
-from models.adherence.flags import BARRIER_DAYS, HIDDEN_BY_PAUSES, SELF_CLOSING, Finding, FlagKind, Severity
+from models.adherence.flags import BARRIER_DAYS, FADING, HIDDEN_BY_PAUSES, SELF_CLOSING, Finding, FlagKind, Severity
 from models.database import insert_or_replace
 from models.operations.courses import Course, pause_holds
 from models.operations.ids import new_id
@@ -44,7 +44,7 @@ _ENDS_BY_LOGGING = {FlagKind.PAIN_HIGH: Because.SETTLED, FlagKind.NOT_STARTED: B
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Safety answers from one source, a session or a refused one; the same source again adds nothing."""
+    """Answers to act on from one source: a session, a week, a check-in. The same source again adds nothing."""
 
     source: str
     day: date
@@ -156,7 +156,7 @@ def heed(
     program_id: UUID | None,
     now: datetime,
 ) -> list[Flag]:
-    """What to write for safety answers. They concern the patient, not a program, and close only by hand."""
+    """What to write for answers to act on. They concern the patient, not a program, and close only by hand."""
     flags = {flag.kind: flag for flag in known}
     changed: dict[FlagKind, Flag] = {}
     for one in heard:
@@ -169,8 +169,8 @@ def heed(
             answer = {"source": one.source, "day": one.day.isoformat(), "at": now.isoformat(), "said": words}
             if flag is None:
                 evidence = {"answers": [answer]}
-                # Red flags and falls wait for a therapist; a reason or a pain told in a refused log fades.
-                fades = None if kind in {FlagKind.RED_FLAG, FlagKind.FALL} else now + _ANSWERS_LAST
+                # A reason or a pain told in a refused log fades.
+                fades = now + _ANSWERS_LAST if kind in FADING else None
                 finding = Finding(
                     kind=kind,
                     severity=severity,

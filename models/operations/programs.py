@@ -392,17 +392,6 @@ def maintenance_after(tx: Session, caller: Caller, program_id: UUID) -> UUID | N
     ).first()
 
 
-def check_ins_of(tx: Session, caller: Caller, patient_id: UUID) -> Sequence[CheckIn]:
-    """A patient's check-ins after discharge, in the order they are due."""
-    known = patient(tx, caller, patient_id)
-    return tx.scalars(
-        select(CheckIn)
-        .where(CheckIn.clinic_id == caller.clinic_id, CheckIn.patient_id == known.id)
-        .order_by(CheckIn.due_on, CheckIn.id)
-        .limit(500)
-    ).all()
-
-
 def stop(
     tx: Session, caller: Caller, program_id: UUID, *, reason: str, note: str | None = None, now: datetime
 ) -> Program:

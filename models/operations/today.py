@@ -14,6 +14,7 @@ from models.operations.agenda import AgendaDay, Done, Kind, day_of, done_on
 from models.operations.callers import Caller
 from models.operations.checking import advice_of
 from models.operations.courses import Course, courses
+from models.operations.measures import Due, questions_for
 from models.operations.notices import Caution, Notice, caution_for, notices_of
 from models.operations.patients import visible_patients
 from models.operations.prescribing import visible_programs
@@ -57,6 +58,8 @@ class Today:
     settled_since: UUID | None
     """Yesterday's session, if it is still to be asked whether its pain was back to usual by this morning (R-23)."""
     notices: Sequence[Notice]
+    due: Due
+    """Check-ins and weekly questions to ask."""
 
 
 def today(tx: Session, caller: Caller, *, now: datetime) -> Today:
@@ -88,6 +91,7 @@ def today(tx: Session, caller: Caller, *, now: datetime) -> Today:
         notices=[
             notice for course in found.values() for notice in notices_of(course, now) if notice.at > now - NOTICED
         ],
+        due=questions_for(tx, caller.clinic_id, patient.id, day, running=bool(running)),
     )
 
 

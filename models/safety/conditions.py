@@ -129,6 +129,8 @@ BACK = frozenset(
 """Conditions that make a program a back program (clinical content 5, as amended)."""
 RADICULAR = frozenset({"sciatica", "disc-herniation", "cervical-radiculopathy", "spinal-stenosis"})
 """Pain that travels along a nerve: spreading away from the spine matters whatever its score."""
+INFLAMMATORY = frozenset({"ra", "ra-cervical-instability", "sle", "lupus-nephritis"})
+"""Asked each week of stiffness, fatigue and flares (clinical content 7.1)."""
 POST_OP = frozenset({"post-op-lumbar", "post-op-hip"})
 _LONGEST_NAME = 100
 _PAIRS = (

@@ -33,6 +33,14 @@ FLARE_ADVICE = (
     "If the flare lasts more than 7 days, call your clinic.",
 )
 """What a patient who switches to the flare plan is told (clinical content T07; not signed off by a clinician)."""
+RECURRENCE_ADVICE = (
+    "Your therapist has been told that the pain came back, and will contact you. Until then stay as active as the pain"
+    " allows. New numbness, weakness, or trouble with urine or bowels needs help at once."
+)
+CONTACT_ADVICE = "Your therapist has been told that you would like to be contacted."
+MESSAGE_ADVICE = (
+    "Your therapist will see your message, but not at once. In an emergency call the emergency number (112, 911, 999)."
+)
 PAIN_ADVICE = "Stop the exercise that hurts and rest today. Your therapist has been told and will contact you."
 TOLD_ADVICE = "Your therapist has been told and will contact you. Until then do only what feels right."
 BETTER_ADVICE = (
@@ -173,7 +181,7 @@ _AS_RED_FLAG = {NUMB_OR_WEAK: "RF-02"} | {id_.lower(): id_ for id_ in RED_FLAGS}
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A safety answer to act on: which flag it opens and what to tell the patient."""
+    """An answer to act on: which flag it opens and what to tell the patient."""
 
     kind: FlagKind
     severity: Severity

@@ -16,6 +16,7 @@ from models.tables.exercise import (
     PrecautionSeverity,
     Protocol,
 )
+from models.tables.measurement import Measurement, TakenFrom, WeeklyAnswer
 from models.tables.patient import (
     Condition,
     ConditionStatus,
@@ -73,6 +74,7 @@ __all__ = [
     "Laterality",
     "LoadTag",
     "Login",
+    "Measurement",
     "OwnProtocol",
     "Patient",
     "Pause",
@@ -99,9 +101,11 @@ __all__ = [
     "Side",
     "SignIn",
     "Source",
+    "TakenFrom",
     "TeachBack",
     "Teaching",
     "Throttle",
     "Token",
     "TokenKind",
+    "WeeklyAnswer",
 ]

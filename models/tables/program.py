@@ -5,11 +5,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.prescription.dosage import Side
 from models.tables.base import TENANT, Base, Identified, Tenant, of, of_clinic
+from models.tables.session import Source
 
 
 class ProgramType(StrEnum):
@@ -327,15 +328,18 @@ class Review(Identified, Base, kw_only=True):
 
 
 class CheckIn(Identified, Base, kw_only=True):
-    """A question after discharge, at its month."""
+    """Questions after discharge, at their month, and what was answered."""
 
     __tablename__ = "check_in"
     __table_args__ = (
         of("patient", "patient_id"),
         of("program", "program_id"),
+        of("account", "answered_by"),
         Index("uq_check_in_month", "clinic_id", "program_id", "month", unique=True),
         Index("ix_check_in_due", "clinic_id", "due_on"),
+        Index("ix_check_in_patient", "clinic_id", "patient_id", "due_on"),
         CheckConstraint("month BETWEEN 1 AND 60", "month"),
+        CheckConstraint("(version = 0) = (answers IS NULL)", "answered"),
         {"info": TENANT},
     )
 
@@ -345,6 +349,16 @@ class CheckIn(Identified, Base, kw_only=True):
     month: Mapped[int]
     due_on: Mapped[date]
     created_at: Mapped[datetime]
+    answers: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """Question → answer; what was not answered is left out."""
+    content_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32), default=None)
+    version: Mapped[int] = mapped_column(default=0)
+    """0 until it is answered."""
+    answered_on: Mapped[date | None] = mapped_column(default=None)
+    """The patient's date when it was first answered; it never changes."""
+    answered_at: Mapped[datetime | None] = mapped_column(default=None)
+    answered_by: Mapped[UUID | None] = mapped_column(default=None)
+    source: Mapped[Source | None] = mapped_column(default=None)
 
 
 class OwnProtocol(Tenant, Base, kw_only=True):

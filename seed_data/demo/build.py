@@ -21,6 +21,7 @@ from models.operations import (
     accounts,
     checking,
     findings,
+    measures,
     patients,
     prescribing,
     programs,
@@ -321,9 +322,27 @@ def _discharge(story: _Story, protocol: str) -> None:
         story.maintenance_id = following.id
 
     story.then(story.at(last_day, 10), discharge)
-    until = story.days if story.days % 2 else last_day + 21
+    goes_on = story.days % 2 == 1
+    story.then(story.at(last_day + 31, 19), partial(_check_in, story, well=goes_on))
+    until = story.days if goes_on else last_day + 21
     for day in range(last_day + 1, until + 1):
         if (story.starts_on + timedelta(days=day)).weekday() in MAINTENANCE_DAYS:
             done_at = story.at(day, 18)
             said = _words(story, day)
             story.then(done_at + timedelta(hours=1), _logging(story, day, done_at, said, maintenance=True))
+
+
+def _check_in(story: _Story, now: datetime, *, well: bool) -> None:
+    """The first check-in: all is well with who goes on; with who let it slip the pain is back."""
+    caller = story.caller
+    assert caller is not None
+    assert caller.patient_id is not None
+    first = measures.check_ins_of(story.tx, caller, caller.patient_id)[0]
+    answers = measures.Answers(
+        pain=1 if well else 4,
+        recurrence=not well,
+        days_exercised=3 if well else 0,
+        confidence=8 if well else 4,
+        wants_contact=not well,
+    )
+    measures.answer_check_in(story.tx, caller, caller.patient_id, first.id, answers, now=now)

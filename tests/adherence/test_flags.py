@@ -28,6 +28,25 @@ def a_report(day: int, pain: int | None = None, reason: str | None = None) -> Re
     )
 
 
+def test_whoever_wants_a_person_is_told_in_words_that_quote_nothing() -> None:
+    told = [
+        {"source": "a", "day": "2025-03-04", "at": "", "said": ["left a message in the weekly questions"]},
+        {"source": "b", "day": "2025-03-11", "at": "", "said": ["asked to be contacted"]},
+        {"source": "b", "day": "2025-03-11", "at": "", "said": ["left a message in the weekly questions"]},
+    ]
+    found = sentence(FlagKind.CONTACT_WANTED, {"answers": told}, date(2025, 3, 12))
+    assert found == "Left a message in the weekly questions on 11 Mar. Asked to be contacted on 11 Mar."
+    assert sentence(FlagKind.FALL, {"answers": [{**told[0], "said": ["a fall"]}]}, date(2025, 3, 12)) == (
+        "Reported on 4 Mar: a fall."
+    )
+
+
+@pytest.mark.parametrize("kind", list(FlagKind))
+def test_every_kind_of_flag_has_a_next_step(kind: FlagKind) -> None:
+    for severity in Severity:
+        assert next_step(kind, {}, severity).endswith(".")
+
+
 def test_a_pause_without_an_end_promises_nothing() -> None:
     plan = a_plan(a_line(weekdays=MON_FRI), pauses=[FOREVER])
     assert silence(assess(plan, done([START]), LATER)) is None

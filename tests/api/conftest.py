@@ -14,6 +14,7 @@ from tests.builders import (
     DAY,
     MONDAY,
     NOON,
+    a_check_in,
     a_clinic,
     a_dosage,
     a_draft,
@@ -49,6 +50,7 @@ class Clinic:
     pause_id: UUID
     device_id: UUID
     """The patient's phone."""
+    check_in_id: UUID
     therapist: dict[str, str]
     admin: dict[str, str]
     patient: dict[str, str]
@@ -79,6 +81,7 @@ def a_peopled_clinic(database: Database) -> Clinic:
             condition_id=condition.id,
             flare_id=declared.id,
             pause_id=later.id,
+            check_in_id=a_check_in(tx, course.program).id,
             therapist=bearer(a_token(tx, ines)),
             admin=bearer(a_token(tx, admin)),
             device_id=device_id,

@@ -13,6 +13,7 @@ from models.safety.red_flags import RED_FLAGS
 from models.safety.rules import RULES
 from models.tables import Role
 from tests.api.conftest import Clinic, assert_problem
+from tests.builders import MONDAY
 
 ALL_RULES = sorted(RULES)
 STAFF = {Role.ADMIN, Role.THERAPIST}
@@ -32,6 +33,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "record_condition": {"code": "osteoporosis", "status": "confirmed"},
     "amend_condition": {"code": "oa-hand", "status": "resolved"},
     "examine_patient": {"pain": 4},
+    "answer_check_in": {"pain": 4},
+    "answer_patients_check_in": {"pain": 4},
+    "answer_week": {"pain": 4},
+    "record_measurement": {"code": "pain", "score": 4},
     "revise_program": {
         "phases": [
             {
@@ -117,6 +122,14 @@ MAY: dict[str, set[Role]] = {
     "list_examinations": STAFF,
     "examine_patient": STAFF,
     "list_check_ins": EVERYONE,
+    "list_questions": {Role.PATIENT},
+    "answer_check_in": {Role.PATIENT},
+    "answer_patients_check_in": STAFF,
+    "answer_week": {Role.PATIENT},
+    "list_weeks": EVERYONE,
+    "list_measures": EVERYONE,
+    "list_series": EVERYONE,
+    "record_measurement": EVERYONE,
     "list_condition_words": EVERYONE,
     "list_care": EVERYONE,
     "list_rules": STAFF,
@@ -186,6 +199,8 @@ def knock(client: httpx.Client, route: APIRoute, mine: Clinic, headers: dict[str
         "condition_id": mine.condition_id,
         "flare_id": mine.flare_id,
         "pause_id": mine.pause_id,
+        "check_in_id": mine.check_in_id,
+        "monday": MONDAY,
         "line_id": mine.lines[0],
         "session_id": uuid4(),
         "device_id": mine.device_id,
@@ -250,11 +265,11 @@ def test_another_clinics_record_does_not_exist(
     headers = getattr(clinic, role.value)
     about = [route for route in routes(app) if {"patient_id", "program_id"} & set(route.param_convertors)]
     assert len(about) >= 30
-    for route in [*about, named(app, "log_session")]:
+    for route in [*about, named(app, "log_session"), named(app, "answer_check_in")]:
         if role not in MAY[route.name]:
             continue
         problem = assert_problem(knock(client, route, stranger, headers), 404, "unknown")
-        nothing = Clinic(**{**vars(stranger), "patient_id": uuid4(), "program_id": uuid4()})
+        nothing = Clinic(**{**vars(stranger), "patient_id": uuid4(), "program_id": uuid4(), "check_in_id": uuid4()})
         same = assert_problem(knock(client, route, nothing, headers), 404, "unknown")
         hidden = {"title", "request_id", "errors"}
         assert {key for key in problem if key not in hidden} == {key for key in same if key not in hidden}

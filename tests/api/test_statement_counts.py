@@ -90,9 +90,24 @@ def test_reading(client: httpx.Client, database: Database, clinic: Clinic, clock
         (4, f"/v1/programs/{clinic.program_id}/sessions"),
         (3, "/v1/exercises"),
         (2, "/v1/patients"),
+        (5, f"/v1/patients/{clinic.patient_id}/measures"),
+        (3, f"/v1/patients/{clinic.patient_id}/weeks"),
+        (1, "/v1/measures"),
     ):
         with at_most(limit):
             assert client.get(path, headers=clinic.therapist).status_code == 200
+
+
+def test_answering_a_check_in_or_a_week(client: httpx.Client, database: Database, clinic: Clinic, clock: Clock) -> None:
+    """First, amended, unchanged; with everything that can be raised."""
+    phone(database, clinic, clock)
+    with at_most(5):
+        assert client.get("/v1/me/check-ins", headers=clinic.patient).status_code == 200
+    for path in (f"/v1/me/check-ins/{clinic.check_in_id}", f"/v1/me/weeks/{MONDAY}"):
+        for limit, pain, chips in ((12, 3, ["RF-01"]), (12, 4, ["RF-01", "fall"]), (3, 4, ["RF-01", "fall"])):
+            said = {"pain": pain, "confidence": 5, "chips": chips, "note": f"Pain {pain}"}
+            with at_most(limit):
+                assert client.put(path, json=said, headers=clinic.patient).is_success
 
 
 def test_a_worklist_of_many_costs_what_a_worklist_of_one_does(

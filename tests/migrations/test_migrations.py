@@ -41,7 +41,7 @@ def test_check_constraints_arrive_too(engine: Engine) -> None:
 def test_migrating_twice_changes_nothing(engine: Engine) -> None:
     migrate(engine)
     with engine.connect() as connection:
-        assert MigrationContext.configure(connection).get_current_heads() == ("0003",)
+        assert MigrationContext.configure(connection).get_current_heads() == ("0004",)
 
 
 def test_data_of_the_first_revision_comes_along(kind: str, tmp_path: Path) -> None:
@@ -80,6 +80,28 @@ def test_data_of_the_first_revision_comes_along(kind: str, tmp_path: Path) -> No
         if kind == "sqlite":
             with engine.connect() as connection, pytest.raises(IntegrityError):
                 connection.execute(text("UPDATE item SET exercise_slug = 'no-such'"))
+
+
+def test_a_check_in_of_the_second_revision_comes_along_unanswered(kind: str, tmp_path: Path) -> None:
+    with ExitStack() as undo:
+        url = f"sqlite:///{tmp_path / 'old.db'}" if kind == "sqlite" else undo.enter_context(created())
+        engine, _ = open_database(url)
+        undo.callback(engine.dispose)
+        migrate(engine, "0002")
+        due = {"clinic_id": ID, "id": ID, "patient_id": ID, "program_id": ID, "month": 3, "due_on": "2025-06-03"}
+        with engine.begin() as connection:
+            for table, row in OLD_ROWS:
+                if table in {"clinic", "account", "patient", "program"}:
+                    add(connection, table, row)
+            add(connection, "check_in", due)
+        migrate(engine)
+        with engine.connect() as connection:
+            kept = connection.execute(text("SELECT month, version, answers, answered_on FROM check_in")).all()
+            assert kept == [(3, 0, None, None)]
+            for broken in ("UPDATE check_in SET month = 61", "UPDATE check_in SET version = 1"):
+                with pytest.raises(IntegrityError):
+                    connection.execute(text(broken))
+                connection.rollback()
 
 
 ID = "00000000000000000000000000000001"

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.adherence.flags import FlagKind, Severity
 from models.database import Database
-from models.operations import findings, patients, prescribing, programs, sign_ins, sweep
+from models.operations import findings, measures, patients, prescribing, programs, sign_ins, sweep
 from models.operations.rejects import Refused, keep_refused
 from models.operations.sessions import Outcome, Result, record_sessions
 from models.operations.sign_ins import Tokens
@@ -20,10 +20,12 @@ from models.refusals import Refusal, SafetyBlocked, VersionMismatch, WrongStatus
 from models.safety.red_flags import RED_FLAGS
 from models.tables import (
     Announcement,
+    CheckIn,
     Clinic,
     ConditionStatus,
     DoneShare,
     Flag,
+    Measurement,
     Program,
     ProgramStanding,
     Revision,
@@ -32,8 +34,21 @@ from models.tables import (
     SessionLog,
     Token,
     TokenKind,
+    WeeklyAnswer,
 )
-from tests.builders import ALL_WARNINGS, DAY, NOON, a_clinic, a_draft, a_patient, a_phone, a_program, a_report, screened
+from tests.builders import (
+    ALL_WARNINGS,
+    DAY,
+    NOON,
+    a_check_in,
+    a_clinic,
+    a_draft,
+    a_patient,
+    a_phone,
+    a_program,
+    a_report,
+    screened,
+)
 
 
 def at_once(count: int, deed: Callable[[int], Any]) -> list[Any]:
@@ -76,6 +91,53 @@ def test_eight_first_logs_of_a_day_are_eight_sessions(shared_database: Database)
         assert tx.scalars(select(ProgramStanding.last_day)).one() == NOON.date()
         open_silence = select(func.count()).select_from(Flag).where(Flag.kind == FlagKind.SILENCE)
         assert tx.scalar(open_silence.where(Flag.closed_at.is_(None))) == 1
+
+
+def test_eight_phones_answering_one_check_in_answer_it_once(shared_database: Database) -> None:
+    """The same answers, and others: one row, one set of scores, and the flags of all that was said."""
+    with shared_database.writing() as tx:
+        ines = a_clinic(tx)
+        ann = a_patient(tx, ines)
+        asked = a_check_in(tx, a_program(tx, ines, ann).program).id
+
+    def answer(number: int) -> measures.Answered:
+        chips = [f"RF-0{number // 2 + 5}"]
+        said = measures.Answers(pain=number // 2, confidence=5, chips=chips, recurrence=True)
+        with shared_database.writing() as tx:
+            return measures.answer_check_in(tx, ines, ann.id, asked, said, now=NOON)
+
+    outcomes = [answered.outcome for answered in at_once(8, answer)]
+    assert outcomes.count(measures.Outcome.CREATED) == 1
+    with shared_database.reading() as tx:
+        kept = tx.scalars(select(CheckIn)).one()
+        assert kept.version == 1 + outcomes.count(measures.Outcome.AMENDED)
+        assert kept.answers is not None
+        scores = {row.code: row.score for row in tx.scalars(select(Measurement))}
+        assert scores == {"pain": kept.answers["pain"], "confidence": 5}
+        assert tx.scalar(select(func.count()).select_from(Measurement)) == 2
+        flag = tx.scalars(select(Flag).where(Flag.kind == FlagKind.RED_FLAG)).one()
+        assert {words for told in flag.evidence["answers"] for words in told["said"]} == {
+            RED_FLAGS[f"RF-0{number}"].question for number in (5, 6, 7, 8)
+        }
+        assert tx.scalar(select(func.count()).select_from(Flag).where(Flag.kind == FlagKind.RECURRENCE)) == 1
+
+
+def test_eight_phones_answering_one_week_answer_it_once(shared_database: Database) -> None:
+    with shared_database.writing() as tx:
+        ines = a_clinic(tx)
+        ann = a_patient(tx, ines)
+
+    def answer(number: int) -> measures.Answered:
+        with shared_database.writing() as tx:
+            said = measures.Answers(pain=number % 2)
+            return measures.answer_week(tx, ines, ann.id, NOON.date(), said, now=NOON)
+
+    outcomes = [answered.outcome for answered in at_once(8, answer)]
+    assert outcomes.count(measures.Outcome.CREATED) == 1
+    with shared_database.reading() as tx:
+        week = tx.scalars(select(WeeklyAnswer)).one()
+        assert week.version == 1 + outcomes.count(measures.Outcome.AMENDED)
+        assert tx.scalars(select(Measurement.score)).all() == [week.answers["pain"]]
 
 
 def test_no_red_flag_is_lost_among_others(shared_database: Database) -> None:

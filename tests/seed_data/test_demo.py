@@ -13,7 +13,7 @@ from models.adherence.flags import FlagKind
 from models.operations import adherence, sweep
 from models.operations.callers import Caller
 from models.operations.worklist import Row, worklist
-from models.tables import Account, Announcement, Flag, Patient, Program, Role, SessionLog
+from models.tables import Account, Announcement, CheckIn, Flag, Patient, Program, Role, SessionLog
 from seed_data.demo import build as demo
 
 TODAY = datetime(2026, 11, 21, 14, tzinfo=UTC)
@@ -36,6 +36,12 @@ def test_the_demo_clinic_convinces(tx: Session, ines: Caller) -> None:
     kinds = Counter(row.kind for row in rows)
     assert 12 <= len(rows) <= 30
     assert {FlagKind.SILENCE, FlagKind.NOT_STARTED, FlagKind.PAIN_HIGH, FlagKind.BARRIER, FlagKind.FALL} <= set(kinds)
+
+    # Of the two who were discharged, one answered that all is well; the other's pain came back.
+    answered = tx.scalars(select(CheckIn).where(CheckIn.version > 0)).all()
+    assert [one.answers and one.answers["recurrence"] for one in answered].count(True) == 1
+    assert len(answered) == 2
+    assert kinds[FlagKind.RECURRENCE] == kinds[FlagKind.CONTACT_WANTED] == 1
 
     # Each silent patient's reason can be checked against their sessions.
     for row in rows:

@@ -36,6 +36,8 @@ def test_the_first_screen_of_a_new_patient(wire: Wire) -> None:
     assert screen["safety"] == {"locked": False, "advice": []}
     assert screen["ask"]["settled_since"] is None
     assert [one["title"] for one in screen["messages"]] == ["Your program: Home exercise program"]
+    assert screen["questions"]["monday"] == "2025-03-03"
+    assert "pain" in [one["name"] for one in screen["questions"]["weekly_questions"]]
 
 
 def test_what_every_log_offers_to_tap(wire: Wire) -> None:
@@ -150,7 +152,7 @@ def test_what_the_first_screen_and_a_pull_cost(wire: Wire, days: int) -> None:
     header = wire.header()
     with counting() as sent:
         wire.client.get("/v1/me/today", headers=header)
-    assert len(sent) <= 9, "\n".join(sent)
+    assert len(sent) <= 11, "\n".join(sent)
     wire.push(wire.put(), wire.put())
     header = wire.header()
     with counting() as sent:

@@ -1,0 +1,174 @@
+"""Check-ins after discharge, weekly questions, and outcome measures."""
+
+import json
+from collections.abc import Callable, Coroutine
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+
+from api.schemas.measures import (
+    CheckInAnswerOut,
+    CheckInAnswersIn,
+    CheckInOut,
+    CheckInPage,
+    MeasurementIn,
+    MeasurementOut,
+    MeasureOut,
+    MeasurePage,
+    QuestionsOut,
+    SeriesOut,
+    SeriesPage,
+    WeekAnswerOut,
+    WeekIn,
+    WeekOut,
+    WeekPage,
+)
+from api.schemas.words import Day
+from api.visit import PatientsVisit, SignedInVisit, StaffVisit, credential_of, visit_of
+from models.adherence.measures import MEASURES
+from models.operations import measures
+from models.operations.callers import Caller
+from models.operations.measures import Outcome
+from models.refusals import Invalid, NotAsked, NotSignedIn, Unknown
+from models.tables import Role
+
+
+class HearsRefused(APIRoute):
+    """A route whose answers are heard where they cannot wait, whatever is wrong with the rest of them."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # noqa: D102  (FastAPI calls it)
+        handle = super().get_route_handler()
+
+        async def hearing(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (RequestValidationError, Invalid, NotAsked, Unknown):
+                body = (await request.body()).decode(errors="replace")
+                await run_in_threadpool(_hear, request, body)
+                raise
+
+        return hearing
+
+
+def _hear(request: Request, body: str) -> None:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return  # nothing that could be read
+    visit = visit_of(request, credential_of(request), frozenset(Role))
+    place = request.path_params
+    about = _read(UUID, place.get("check_in_id")) or _read(date.fromisoformat, place.get("monday")) or "refused answers"
+    try:
+        with visit.writing() as (tx, caller):
+            patient_id = caller.patient_id or _read(UUID, place.get("patient_id"))
+            if patient_id is None:
+                return  # about nobody
+            raised, advice = measures.hear_refused(tx, caller, patient_id, str(about), said, now=visit.now)
+    except (NotSignedIn, Unknown):
+        return  # a stranger's, or about nobody in sight
+    request.state.more = {"safety_raised": raised, "advice": advice}
+
+
+def _read(read: Callable[[str], Any], said: str | None) -> Any:
+    """A part of the path as what it should be, if it can be read."""
+    try:
+        return read(said or "")
+    except ValueError:
+        return None
+
+
+heard = APIRouter(prefix="/v1", tags=["measures"], route_class=HearsRefused)
+router = APIRouter(prefix="/v1", tags=["measures"])
+
+
+def _own(caller: Caller) -> UUID:
+    assert caller.patient_id is not None  # patients have one
+    return caller.patient_id
+
+
+@router.get("/me/check-ins", summary="What the phone should ask today: open check-ins and the week's questions")
+def list_questions(visit: PatientsVisit) -> QuestionsOut:
+    with visit.reading() as (tx, caller):
+        return QuestionsOut.of(measures.due_now(tx, caller, _own(caller), now=visit.now))
+
+
+@heard.put("/me/check-ins/{check_in_id}", summary="Answer a check-in; saying it twice is saying it once")
+def answer_check_in(check_in_id: UUID, said: CheckInAnswersIn, visit: PatientsVisit) -> CheckInAnswerOut:
+    with visit.writing() as (tx, caller):
+        answers = said.as_answers()
+        answered = measures.answer_check_in(tx, caller, _own(caller), check_in_id, answers, now=visit.now)
+        return CheckInAnswerOut.of(answered)
+
+
+@heard.put(
+    "/me/weeks/{monday}",
+    summary="Answer the weekly questions; saying it twice is saying it once",
+    responses={201: {"model": WeekAnswerOut, "description": "Answered"}, 200: {"description": "Was answered already"}},
+)
+def answer_week(
+    monday: Annotated[Day, Path(description="Of the patient's local week.")],
+    said: WeekIn,
+    visit: PatientsVisit,
+    response: Response,
+) -> WeekAnswerOut:
+    with visit.writing() as (tx, caller):
+        answered = measures.answer_week(tx, caller, _own(caller), monday, said.as_answers(), now=visit.now)
+        response.status_code = 201 if answered.outcome is Outcome.CREATED else 200
+        return WeekAnswerOut.of(answered)
+
+
+@router.get("/patients/{patient_id}/check-ins", summary="Check-ins after discharge, in the order they are due")
+def list_check_ins(patient_id: UUID, visit: SignedInVisit) -> CheckInPage:
+    with visit.reading() as (tx, caller):
+        found = measures.check_ins_of(tx, caller, patient_id)
+        return CheckInPage(items=[CheckInOut.model_validate(one) for one in found])
+
+
+@heard.put(
+    "/patients/{patient_id}/check-ins/{check_in_id}", summary="Answer a check-in for a patient, as on the telephone"
+)
+def answer_patients_check_in(
+    patient_id: UUID, check_in_id: UUID, said: CheckInAnswersIn, visit: StaffVisit
+) -> CheckInAnswerOut:
+    with visit.writing() as (tx, caller):
+        answers = said.as_answers()
+        answered = measures.answer_check_in(tx, caller, patient_id, check_in_id, answers, now=visit.now)
+        return CheckInAnswerOut.of(answered)
+
+
+@router.get("/patients/{patient_id}/weeks", summary="A patient's weekly answers, latest first")
+def list_weeks(patient_id: UUID, visit: SignedInVisit) -> WeekPage:
+    with visit.reading() as (tx, caller):
+        found = measures.weeks_of(tx, caller, patient_id)
+        return WeekPage(items=[WeekOut.model_validate(one) for one in found])
+
+
+@router.get("/measures", summary="Every outcome measure, and which change in it matters")
+def list_measures(visit: SignedInVisit) -> MeasurePage:
+    with visit.reading():
+        return MeasurePage(items=[MeasureOut.model_validate(one) for one in MEASURES.values()])
+
+
+@router.get(
+    "/patients/{patient_id}/measures", summary="A patient's scores through time, and what their change comes to"
+)
+def list_series(patient_id: UUID, visit: SignedInVisit) -> SeriesPage:
+    with visit.reading() as (tx, caller):
+        found = measures.series_of(tx, caller, patient_id)
+        return SeriesPage(items=[SeriesOut.of(one) for one in found])
+
+
+@router.post("/patients/{patient_id}/measures", status_code=201, summary="Record a score")
+def record_measurement(patient_id: UUID, said: MeasurementIn, visit: SignedInVisit) -> MeasurementOut:
+    with visit.writing() as (tx, caller):
+        known = visit.made_before(tx, caller, said)
+        if known is not None:
+            return MeasurementOut.of(measures.measurement(tx, caller, patient_id, known))
+        taken = measures.record_measurement(tx, caller, patient_id, said.as_draft(), now=visit.now)
+        visit.remember(tx, caller, said, taken.id)
+        return MeasurementOut.of(taken)

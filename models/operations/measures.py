@@ -1,0 +1,615 @@
+"""Check-ins, weekly questions and measures: what is asked, what was answered, and what changed."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.orm import Session
+
+from models.adherence.flags import FlagKind, Severity
+from models.adherence.measures import (
+    MEASURES,
+    PSYCHOSOCIAL_ITEMS,
+    Bounds,
+    Direction,
+    Measure,
+    Risk,
+    Score,
+    bounds,
+    direction,
+    examined,
+    function_of,
+    risk,
+    scores_of,
+    sentence,
+    wrong,
+)
+from models.database import insert_for
+from models.operations.callers import Caller
+from models.operations.flags import Heard, raise_alarms
+from models.operations.ids import new_id
+from models.operations.patients import patient, visible_patients
+from models.operations.prescribing import RUNNING
+from models.refusals import Invalid, NotAllowed, NotAsked, Unknown
+from models.safety.conditions import INFLAMMATORY
+from models.safety.red_flags import CONTACT_ADVICE, MESSAGE_ADVICE, RECURRENCE_ADVICE, Alarm, alarms, salvage
+from models.tables import (
+    CheckIn,
+    Condition,
+    ConditionStatus,
+    Examination,
+    Measurement,
+    Patient,
+    Program,
+    ProgramStatus,
+    Role,
+    Source,
+    TakenFrom,
+    WeeklyAnswer,
+)
+
+SHOWN_AHEAD = timedelta(days=7)
+"""A check-in is on the phone from so long before it is due."""
+OPENS_AHEAD = timedelta(days=14)
+"""And may be answered from so long before, on the telephone for instance."""
+AMENDED_WITHIN = timedelta(days=14)
+"""How long a patient may change an answer, as a log; staff may at any time."""
+WEEKS_BACK = timedelta(weeks=4)
+"""How far back the weekly questions may be answered."""
+WEEK, DAY = timedelta(weeks=1), timedelta(days=1)
+SERIES = 200
+"""Points of one measure that are shown, the latest."""
+BASELINE_LEAD = timedelta(days=14)
+"""What was measured so long before a program was written is its baseline, as the screening of those days is (R-01)."""
+LONG_AGO = date(1900, 1, 1)
+
+
+class Outcome(StrEnum):
+    """What became of answers."""
+
+    CREATED = "created"
+    UNCHANGED = "unchanged"
+    AMENDED = "amended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What is said to the questions of a week or a check-in; what is left out was not answered.
+
+    Scores lie within the ranges of their measures.
+    """
+
+    pain: int | None = None
+    pain_worst: int | None = None
+    function: Sequence[Mapping[str, Any]] = ()
+    """Own activities, each {activity, score}, 0-10, 10 as before."""
+    recurrence: bool | None = None
+    """Pain of 2 or more of 10 for 24 hours or longer since last asked (RECUR19)."""
+    days_exercised: int | None = None
+    still_doing: Sequence[str] = ()
+    sleep: int | None = None
+    stress: int | None = None
+    sitting_hours: float | None = None
+    confidence: int | None = None
+    global_change: int | None = None
+    stiffness_minutes: int | None = None
+    fatigue: int | None = None
+    flare_days: int | None = None
+    wants_contact: bool | None = None
+    chips: Sequence[str] = ()
+    note: str | None = None
+    ext: Mapping[str, Any] | None = None
+
+    def said(self) -> dict[str, Any]:
+        """What was answered, by question."""
+        known = {one.name: getattr(self, one.name) for one in fields(self)}
+        known |= {name: list(dict.fromkeys(known[name])) for name in ("chips", "still_doing")}
+        known |= {"function": [dict(one) for one in self.function]}
+        return {name: value for name, value in known.items() if value is not None and value not in ([], {})}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What became of answers, and what to tell the patient now, gravest first."""
+
+    row: CheckIn | WeeklyAnswer
+    outcome: Outcome
+    advice: Sequence[str]
+    safety_raised: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """What a patient's phone should ask today."""
+
+    check_ins: Sequence[CheckIn]
+    """Due, overdue, or due within a week; of one discharge, only the latest that is due."""
+    monday: date | None
+    """The week whose questions are due; None where they are answered or no program runs."""
+    inflammatory: bool
+    """Whether the weekly questions ask about stiffness, fatigue and flares."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasurementDraft:
+    """One score as it is reported."""
+
+    code: str
+    score: float | None = None
+    activities: Sequence[Mapping[str, Any]] = ()
+    """Patient-specific function only, instead of the score: each {activity, score}."""
+    psychosocial: int | None = None
+    """STarT Back only: the subscale."""
+    taken_on: date | None = None
+    """The patient's local date; None is today."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One score in a series."""
+
+    taken_on: date
+    score: float
+    parts: Mapping[str, Any] | None
+    source: TakenFrom
+    risk: Risk | None = None
+    """STarT Back only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One measure of one patient through time, oldest first, and what its change comes to."""
+
+    measure: Measure
+    points: Sequence[Point]
+    baseline: Point
+    """The first of the current or latest program; where there is none, the first of all."""
+    latest: Point
+    change: float | None
+    bounds: Bounds
+    direction: Direction
+    says: str | None
+
+
+# What is asked.
+
+
+def questions_for(tx: Session, clinic_id: UUID, patient_id: UUID, today: date, *, running: bool) -> Due:
+    """What to ask a patient on their local `today`: one statement, and one more while a program is `running`.
+
+    A check-in whose follower is due is not asked any more: the same questions twice on one day tell nothing.
+    """
+    stmt = select(CheckIn).where(
+        CheckIn.clinic_id == clinic_id, CheckIn.patient_id == patient_id, CheckIn.due_on <= today + SHOWN_AHEAD
+    )
+    asked = tx.scalars(stmt.order_by(CheckIn.due_on, CheckIn.id)).all()
+    latest_due = {one.program_id: one.id for one in asked if one.due_on <= today}
+    open_ = [one for one in asked if one.version == 0 and (one.due_on > today or latest_due[one.program_id] == one.id)]
+    if not running:
+        return Due(check_ins=open_, monday=None, inflammatory=False)
+    monday = monday_of(today)
+    answered = select(WeeklyAnswer.monday).where(
+        WeeklyAnswer.clinic_id == clinic_id, WeeklyAnswer.patient_id == patient_id, WeeklyAnswer.monday == monday
+    )
+    inflamed = select(Condition.id).where(
+        Condition.clinic_id == clinic_id,
+        Condition.patient_id == patient_id,
+        Condition.code.in_(INFLAMMATORY),
+        Condition.status != ConditionStatus.RESOLVED,
+    )
+    is_answered, inflammatory = tx.execute(select(answered.exists(), inflamed.exists())).one()
+    return Due(check_ins=open_, monday=None if is_answered else monday, inflammatory=bool(inflammatory))
+
+
+def due_now(tx: Session, caller: Caller, patient_id: UUID, *, now: datetime) -> Due:
+    """What to ask a patient in the caller's sight now."""
+    known = patient(tx, caller, patient_id)
+    running = select(Program.id).where(
+        Program.clinic_id == known.clinic_id, Program.patient_id == known.id, Program.status.in_(RUNNING)
+    )
+    runs = tx.scalars(running.limit(1)).one_or_none() is not None
+    return questions_for(tx, caller.clinic_id, known.id, _today(known, now), running=runs)
+
+
+def check_ins_of(tx: Session, caller: Caller, patient_id: UUID) -> Sequence[CheckIn]:
+    """A patient's check-ins after discharge, in the order they are due."""
+    known = patient(tx, caller, patient_id)
+    return tx.scalars(
+        select(CheckIn)
+        .where(CheckIn.clinic_id == known.clinic_id, CheckIn.patient_id == known.id)
+        .order_by(CheckIn.due_on, CheckIn.id)
+        .limit(500)
+    ).all()
+
+
+def weeks_of(tx: Session, caller: Caller, patient_id: UUID) -> Sequence[WeeklyAnswer]:
+    """A patient's weekly answers, latest first: two years of them."""
+    known = patient(tx, caller, patient_id)
+    return tx.scalars(
+        select(WeeklyAnswer)
+        .where(WeeklyAnswer.clinic_id == known.clinic_id, WeeklyAnswer.patient_id == known.id)
+        .order_by(WeeklyAnswer.monday.desc())
+        .limit(104)
+    ).all()
+
+
+# What is answered.
+
+
+def answer_check_in(
+    tx: Session, caller: Caller, patient_id: UUID, check_in_id: UUID, answers: Answers, *, now: datetime
+) -> Answered:
+    """Answer a check-in, or change its answers; the same answers again change nothing."""
+    said = _checked(answers)
+    known = _held(tx, caller, patient_id)
+    stmt = select(CheckIn).where(
+        CheckIn.clinic_id == known.clinic_id, CheckIn.patient_id == known.id, CheckIn.id == check_in_id
+    )
+    # Read after the patient is held, and afresh: of two answers at once the second must see the first.
+    found = tx.scalars(stmt.execution_options(populate_existing=True)).one_or_none()
+    if found is None:
+        raise Unknown(f"No check-in {check_in_id}.")
+    today = _today(known, now)
+    if today < found.due_on - OPENS_AHEAD:
+        raise NotAsked(f"This check-in can be answered from {found.due_on - OPENS_AHEAD} on.")
+    found.answered_on = found.answered_on or today
+    return _keep(tx, caller, known, found, said, now)
+
+
+def answer_week(
+    tx: Session, caller: Caller, patient_id: UUID, monday: date, answers: Answers, *, now: datetime
+) -> Answered:
+    """Answer the questions of the week that begins on `monday`, or change the answers; the same again change nothing.
+
+    The red-flag chips among them open their flags at once. Pain here is the average of a week, not the pain during an
+    exercise: it opens none.
+    """
+    if monday.weekday() != 0:
+        raise Invalid("A week is named by its Monday.", field="/monday")
+    said = _checked(answers)
+    known = _held(tx, caller, patient_id)
+    key = {"clinic_id": known.clinic_id, "patient_id": known.id, "monday": monday}
+    found = tx.get(WeeklyAnswer, key, populate_existing=True)
+    return _keep(tx, caller, known, found or _new_week(tx, caller, known, monday, now), said, now)
+
+
+def hear_refused(
+    tx: Session, caller: Caller, patient_id: UUID, about: str, said: object, *, now: datetime
+) -> tuple[bool, list[str]]:
+    """What refused answers still say: a red flag, pain that is back, a wish to be contacted is heard all the same.
+
+    `about` is the check-in or the Monday as it was named. Returns whether safety was raised, and what to tell the
+    patient.
+    """
+    known = patient(tx, caller, patient_id)
+    body = said if isinstance(said, dict) else {}
+    heard = {name: True for name in ("recurrence", "wants_contact") if body.get(name) is True}
+    raised = _alarms(heard | {"chips": salvage(body).chips}, "")
+    if raised:
+        answers = [Heard(about, _today(known, now), raised)]
+        raise_alarms(tx, known.clinic_id, known.id, answers, now=now)
+    return any(_is_safety(alarm) for alarm in raised), _advice(raised)
+
+
+# What is measured.
+
+
+def record_measurement(
+    tx: Session, caller: Caller, patient_id: UUID, draft: MeasurementDraft, *, now: datetime
+) -> Measurement:
+    """Keep a score that was taken in the clinic, or that a patient reports."""
+    if draft.code not in MEASURES:
+        raise Invalid(f"No measure {draft.code}.", field="/code")
+    if caller.role is Role.PATIENT and not MEASURES[draft.code].by_patient:
+        raise NotAllowed(f"{MEASURES[draft.code].name} is taken in the clinic.")
+    score = _score(draft)
+    known = _held(tx, caller, patient_id)
+    today = _today(known, now)
+    if draft.taken_on is not None and draft.taken_on > today:
+        raise Invalid("A score is taken today or earlier.", field="/taken_on")
+    source = TakenFrom.PATIENT if caller.role is Role.PATIENT else TakenFrom.CLINIC
+    taken = Measurement(**_row(caller, known, score, draft.taken_on or today, source, now))
+    tx.add(taken)
+    return taken
+
+
+def measurement(tx: Session, caller: Caller, patient_id: UUID, measurement_id: UUID) -> Measurement:
+    """One score of a patient in the caller's sight."""
+    known = patient(tx, caller, patient_id)
+    stmt = select(Measurement).where(Measurement.clinic_id == known.clinic_id, Measurement.patient_id == known.id)
+    found = tx.scalars(stmt.where(Measurement.id == measurement_id)).one_or_none()
+    if found is None:
+        raise Unknown(f"No measurement {measurement_id}.")
+    return found
+
+
+def series_of(tx: Session, caller: Caller, patient_id: UUID) -> list[Series]:
+    """Every measure taken of a patient, in the registry's order, examinations included."""
+    known = patient(tx, caller, patient_id)
+    since = _baseline_from(tx, known)
+    points: dict[str, list[tuple[date, datetime, Point]]] = {}
+    for row in _measurements(tx, known, since):
+        found = _point(row.code, row.taken_on, row.score, row.parts, row.source)
+        points.setdefault(row.code, []).append((row.taken_on, row.created_at, found))
+    for one in _examinations(tx, known):
+        day = one.examined_at.astimezone(ZoneInfo(known.time_zone)).date()
+        for score in examined({name: getattr(one, name) for name in ("pain", "function", "confidence", "tests")}):
+            found = _point(score.code, day, score.value, None, TakenFrom.CLINIC)
+            points.setdefault(score.code, []).append((day, one.examined_at, found))
+    ordered = {code: [point for *_, point in sorted(some, key=lambda one: one[:2])] for code, some in points.items()}
+    return [_series(measure, ordered[code], since) for code, measure in MEASURES.items() if code in ordered]
+
+
+def risk_of(code: str, score: float, parts: Mapping[str, Any] | None) -> Risk | None:
+    """The risk that a STarT Back score puts the patient in."""
+    return risk(score, parts["psychosocial"]) if code == "start_back" and parts else None
+
+
+def monday_of(day: date) -> date:
+    """The Monday of a day's week."""
+    return day - timedelta(days=day.weekday())
+
+
+def _new_week(tx: Session, caller: Caller, known: Patient, monday: date, now: datetime) -> WeeklyAnswer:
+    """A week that has not been answered yet, and may be."""
+    today = _today(known, now)
+    # A phone's date may be a day ahead of the zone on record.
+    if not monday_of(today) - WEEKS_BACK <= monday <= monday_of(today + DAY):
+        weeks = WEEKS_BACK.days // 7
+        raise Invalid(f"The weekly questions can be answered up to {weeks} weeks back, and not ahead.", field="/monday")
+    new = WeeklyAnswer(
+        clinic_id=known.clinic_id,
+        patient_id=known.id,
+        monday=monday,
+        answers={},
+        content_hash=b"",
+        version=0,
+        answered_on=max(monday, min(today, monday + WEEK - DAY)),
+        answered_at=now,
+        answered_by=caller.account_id,
+        source=_source(caller),
+    )
+    tx.add(new)
+    return new
+
+
+def _keep(
+    tx: Session, caller: Caller, known: Patient, row: CheckIn | WeeklyAnswer, said: dict[str, Any], now: datetime
+) -> Answered:
+    """Write answers into their row, their numbers beside them, and what they ask of a therapist on the worklist."""
+    where = "check-in" if isinstance(row, CheckIn) else "weekly questions"
+    everything = _alarms(said, where)
+    answered = Answered(
+        row=row,
+        outcome=Outcome.AMENDED if row.version else Outcome.CREATED,
+        advice=_advice(everything),
+        safety_raised=any(map(_is_safety, everything)),
+    )
+    content_hash = _hash(said)
+    if row.content_hash == content_hash:
+        return replace(answered, outcome=Outcome.UNCHANGED)
+    today = _today(known, now)
+    assert row.answered_on is not None  # whoever calls has seen to it
+    if row.version > 0 and caller.role is Role.PATIENT and today > row.answered_on + AMENDED_WITHIN:
+        raise NotAsked(f"Answers can be changed for {AMENDED_WITHIN.days} days; ask your therapist.")
+    news = _news(said, row.answers or {})
+    row.answers, row.content_hash, row.version = said, content_hash, row.version + 1
+    row.answered_at, row.answered_by, row.source = now, caller.account_id, _source(caller)
+    _measure(tx, caller, known, row, now)
+    if raised := _alarms(news, where):
+        raise_alarms(tx, known.clinic_id, known.id, [Heard(_about(row), today, raised)], now=now)
+    return answered
+
+
+def _checked(answers: Answers) -> dict[str, Any]:
+    said = answers.said()
+    if not said.keys() - {"ext"}:
+        raise Invalid("Answer at least one question.")
+    _check_activities(said.get("function", ()), "/function")
+    return said
+
+
+def _check_activities(activities: Sequence[Mapping[str, Any]], where: str) -> None:
+    names = [one["activity"].casefold() for one in activities]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise Invalid("This activity is named twice.", field=f"{where}/{number}/activity")
+
+
+def _measure(tx: Session, caller: Caller, known: Patient, row: CheckIn | WeeklyAnswer, now: datetime) -> None:
+    """The numbers of an answer, in place of those it held before."""
+    source = TakenFrom.CHECK_IN if isinstance(row, CheckIn) else TakenFrom.WEEKLY
+    if row.version > 1:
+        tx.execute(
+            delete(Measurement)
+            .where(
+                Measurement.clinic_id == known.clinic_id,
+                Measurement.patient_id == known.id,
+                Measurement.source == source,
+                Measurement.answer == _about(row),
+            )
+            .execution_options(synchronize_session=False)
+        )
+    assert row.answers is not None
+    assert row.answered_on is not None
+    rows = [
+        _row(caller, known, score, row.answered_on, source, now) | {"answer": _about(row)}
+        for score in scores_of(row.answers)
+    ]
+    if rows:
+        tx.execute(insert_for(tx, Measurement), rows)
+
+
+def _row(
+    caller: Caller, known: Patient, score: Score, taken_on: date, source: TakenFrom, now: datetime
+) -> dict[str, Any]:
+    return {
+        "clinic_id": known.clinic_id,
+        "id": new_id(now),
+        "patient_id": known.id,
+        "code": score.code,
+        "taken_on": taken_on,
+        "score": score.value,
+        "parts": score.parts,
+        "source": source,
+        "recorded_by": caller.account_id,
+        "created_at": now,
+    }
+
+
+def _score(draft: MeasurementDraft) -> Score:
+    """The score of a draft, with what it is made of."""
+    if draft.activities and draft.code not in {"psfs", "activity"}:
+        raise Invalid("Only patient-specific function is made of activities.", field="/activities")
+    if (draft.psychosocial is None) is (draft.code == "start_back"):
+        raise Invalid(
+            "The psychosocial subscale belongs to STarT Back, and STarT Back needs it.", field="/psychosocial"
+        )
+    if (draft.score is None) is not bool(draft.activities):
+        raise Invalid("Say the score, or for patient-specific function the activities.", field="/score")
+    if draft.activities:
+        _check_activities(draft.activities, "/activities")
+        return function_of(draft.activities)
+    assert draft.score is not None  # or there were activities
+    if problem := wrong(draft.code, draft.score):
+        raise Invalid(problem, field="/score")
+    if draft.psychosocial is None:
+        return Score(code=draft.code, value=draft.score)
+    others = MEASURES["start_back"].highest - PSYCHOSOCIAL_ITEMS
+    if not draft.psychosocial <= draft.score <= draft.psychosocial + others:
+        raise Invalid(f"The other {others:g} items make 0 to {others:g} points.", field="/psychosocial")
+    return Score(code=draft.code, value=draft.score, parts={"psychosocial": draft.psychosocial})
+
+
+def _news(said: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """What was not said before: a therapist who has dealt with an answer is not told of it again."""
+    news = {name: value for name, value in said.items() if value != before.get(name)}
+    if "chips" in news:
+        news["chips"] = [chip for chip in news["chips"] if chip not in before.get("chips", ())]
+    return news
+
+
+def _alarms(said: Mapping[str, Any], where: str) -> list[Alarm]:
+    """What a therapist must hear of, gravest first."""
+    found = alarms(said.get("chips", ()))
+    if said.get("recurrence"):
+        words = "pain of 2 or more of 10 came back for 24 hours or longer"
+        found.append(Alarm(FlagKind.RECURRENCE, Severity.MEDIUM, words, RECURRENCE_ADVICE))
+    if said.get("wants_contact"):
+        found.append(Alarm(FlagKind.CONTACT_WANTED, Severity.MEDIUM, "asked to be contacted", CONTACT_ADVICE))
+    if said.get("note"):
+        # The words themselves stay with the answers: what is on the worklist may be announced elsewhere.
+        found.append(Alarm(FlagKind.CONTACT_WANTED, Severity.LOW, f"left a message in the {where}", MESSAGE_ADVICE))
+    return found
+
+
+def _advice(raised: Iterable[Alarm]) -> list[str]:
+    return list(dict.fromkeys(alarm.advice for alarm in raised))
+
+
+def _is_safety(alarm: Alarm) -> bool:
+    return alarm.kind in {FlagKind.RED_FLAG, FlagKind.FALL}
+
+
+def _about(row: CheckIn | WeeklyAnswer) -> str:
+    """The answer's name, in flags and beside its scores."""
+    return str(row.id) if isinstance(row, CheckIn) else row.monday.isoformat()
+
+
+def _hash(said: Mapping[str, Any]) -> bytes:
+    """SHA-256 of the canonical answers: the same words in any order hash alike."""
+    body = dict(said) | {name: sorted(said[name]) for name in ("chips", "still_doing") if name in said}
+    return sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).digest()
+
+
+def _held(tx: Session, caller: Caller, patient_id: UUID) -> Patient:
+    """A patient in the caller's sight, held until the transaction ends: answers come one after the other."""
+    stmt = visible_patients(caller).where(Patient.id == patient_id).with_for_update(key_share=True)
+    found = tx.scalars(stmt).one_or_none()
+    if found is None:
+        raise Unknown(f"No patient {patient_id}.")
+    return found
+
+
+def _today(known: Patient, now: datetime) -> date:
+    return now.astimezone(ZoneInfo(known.time_zone)).date()
+
+
+def _source(caller: Caller) -> Source:
+    return Source.PATIENT if caller.role is Role.PATIENT else Source.THERAPIST
+
+
+def _baseline_from(tx: Session, known: Patient) -> date:
+    """From which day on a score may be the baseline of the current or latest program."""
+    row = tx.execute(
+        select(Program.created_at, Program.starts_on)
+        .where(
+            Program.clinic_id == known.clinic_id,
+            Program.patient_id == known.id,
+            Program.status != ProgramStatus.DRAFT,
+        )
+        .order_by(Program.status.in_(RUNNING).desc(), Program.starts_on.desc(), Program.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return min(_today(known, row[0]), row[1]) - BASELINE_LEAD if row else LONG_AGO
+
+
+def _measurements(tx: Session, known: Patient, since: date) -> Sequence[Any]:
+    """The latest of each measure, with the first of all and the first from `since` on: those may be the baseline."""
+    place = (Measurement.taken_on, Measurement.created_at, Measurement.id)
+    ages = func.row_number().over(partition_by=Measurement.code, order_by=[column.desc() for column in place])
+    begins = func.row_number().over(
+        partition_by=(Measurement.code, Measurement.taken_on >= since), order_by=list(place)
+    )
+    numbered = (
+        select(
+            Measurement.code,
+            Measurement.taken_on,
+            Measurement.score,
+            Measurement.parts,
+            Measurement.source,
+            Measurement.created_at,
+            ages.label("age"),
+            begins.label("number"),
+        )
+        .where(Measurement.clinic_id == known.clinic_id, Measurement.patient_id == known.id)
+        .subquery()
+    )
+    return tx.execute(select(numbered).where(or_(numbered.c.age <= SERIES, numbered.c.number == 1))).all()
+
+
+def _examinations(tx: Session, known: Patient) -> Sequence[Examination]:
+    return tx.scalars(
+        select(Examination)
+        .where(Examination.clinic_id == known.clinic_id, Examination.patient_id == known.id)
+        .order_by(Examination.examined_at.desc())
+        .limit(SERIES)
+    ).all()
+
+
+def _point(code: str, day: date, score: float, parts: Mapping[str, Any] | None, source: TakenFrom) -> Point:
+    return Point(taken_on=day, score=score, parts=parts, source=source, risk=risk_of(code, score, parts))
+
+
+def _series(measure: Measure, points: Sequence[Point], since: date) -> Series:
+    baseline = next((point for point in points if point.taken_on >= since), points[0])
+    latest = points[-1]
+    # One point alone has not changed, which is not the same as no change.
+    compared = latest.score if latest is not baseline else None
+    return Series(
+        measure=measure,
+        points=points[-SERIES:],
+        baseline=baseline,
+        latest=latest,
+        change=None if compared is None else round(compared - baseline.score, 6),
+        bounds=bounds(measure, baseline.score),
+        direction=direction(measure, baseline.score, compared),
+        says=sentence(measure, baseline.score, compared),
+    )
