@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from api.schemas.words import Answer, Code, Day, Flagged, Instant, Note, Said, Score, Zone, number, whole
+from api.schemas.words import Answer, Code, Day, Flagged, Note, PhoneInstant, Said, Score, Zone, number, whole
 from models.operations.sessions import EntryReport, Held, Outcome, Result, SessionReport
 from models.tables import DoneShare, Source
 
@@ -48,7 +48,7 @@ class SessionIn(Said):
     """What a patient says after exercising, or instead. The phone makes the session's id."""
 
     program_id: UUID
-    performed_at: Instant
+    performed_at: PhoneInstant
     time_zone: Zone
     local_date: Day = Field(description="The patient's date at the time.")
     done: DoneShare = Field(description="All as prescribed, some, or none.")
@@ -101,7 +101,7 @@ class SessionPut(SessionIn):
     base_version: BaseVersion | None = Field(
         default=None, description="The version it changes; left out, it is said for the first time."
     )
-    client_sent_at: Instant | None = Field(
+    client_sent_at: PhoneInstant | None = Field(
         default=None, description="What the phone's clock shows as it sends: a wrong clock is corrected by it."
     )
 

@@ -12,7 +12,7 @@ from api.schemas.exercises import ExerciseOut
 from api.schemas.measures import QuestionsOut
 from api.schemas.programs import ProgramOut, RevisionOut
 from api.schemas.sessions import BaseVersion, SessionIn, SessionOut, SessionPut
-from api.schemas.words import Answer, Instant, Said
+from api.schemas.words import Answer, PhoneInstant, Said
 from models.adherence.flags import Reason
 from models.adherence.wording import why
 from models.operations.agenda import Why
@@ -57,7 +57,7 @@ QueueItem: TypeAdapter[PutItem | DeleteItem] = TypeAdapter(Annotated[PutItem | D
 class PushIn(Said):
     """What waits in a phone's queue, oldest first."""
 
-    client_sent_at: Instant | None = Field(
+    client_sent_at: PhoneInstant | None = Field(
         default=None, description="What the phone's clock shows as it sends: a wrong clock is corrected by it."
     )
     items: list[SkipValidation[PutItem | DeleteItem]] = Field(

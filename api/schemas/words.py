@@ -23,6 +23,7 @@ from pydantic import (
 from models.operations.accounts import TIME_ZONES
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CLOCKS_BEGIN = datetime(1969, 12, 31, tzinfo=UTC)
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -41,6 +42,12 @@ def _iso_text(value: Any) -> Any:
 def _in_our_time(moment: datetime) -> datetime:
     if not _EARLIEST <= moment <= _LATEST:
         raise ValueError("must lie between the years 2000 and 2100")
+    return moment
+
+
+def _on_a_clock(moment: datetime) -> datetime:
+    if not _CLOCKS_BEGIN <= moment <= _LATEST:
+        raise ValueError("must lie between the years 1970 and 2100")
     return moment
 
 
@@ -102,7 +109,14 @@ Instant = Annotated[
     AfterValidator(_in_our_time),
     Field(examples=["2026-03-04T07:30:00+01:00"]),
 ]
-_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
+PhoneInstant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_iso_text),
+    AfterValidator(_on_a_clock),
+    Field(examples=["2026-03-04T07:30:00+01:00"]),
+]
+"""An instant by a phone's own clock, which begins at 1970 again when its battery was empty."""
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(PhoneInstant)
 
 
 def instant_or_none(said: object) -> datetime | None:

@@ -34,7 +34,7 @@ def upgrade() -> None:
             batch_op.alter_column("change_number", existing_type=sa.BigInteger(), nullable=False)
     with op.batch_alter_table("device") as batch_op:
         batch_op.add_column(sa.Column("last_sync_at", sa.DateTime(timezone=True), nullable=True))
-        batch_op.add_column(sa.Column("skew_seconds", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("skew_seconds", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("revoked_by", sa.Uuid(), nullable=True))
         batch_op.create_index("ix_device_account", ["clinic_id", "account_id"], unique=False)
 

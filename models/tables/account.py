@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.tables.base import TENANT, Base, Identified, Tenant, lookup, of, of_clinic
@@ -67,7 +67,7 @@ class Device(Identified, Base, kw_only=True):
     last_seen_at: Mapped[datetime]
     last_sync_at: Mapped[datetime | None] = mapped_column(default=None)
     """The last push, pull or first screen, give or take an hour."""
-    skew_seconds: Mapped[int | None] = mapped_column(default=None)
+    skew_seconds: Mapped[int | None] = mapped_column(BigInteger, default=None)
     """How far the phone's clock was behind ours (negative: ahead) when it last said."""
     revoked_at: Mapped[datetime | None] = mapped_column(default=None)
     revoked_by: Mapped[UUID | None] = mapped_column(default=None)

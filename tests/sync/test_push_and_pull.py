@@ -1,7 +1,7 @@
 """The phone's protocol over HTTP: one outcome per item, and a cursor that misses nothing."""
 
 import base64
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -150,6 +150,35 @@ def test_half_a_character_is_refused_not_an_accident(wire: Wire) -> None:
     headers = {**wire.header(), "Content-Type": "application/json"}
     answer = wire.client.post("/v1/sync/push", content=raw, headers=headers)
     assert [one["outcome"] for one in answer.json()["results"]] == ["rejected", "rejected"]
+
+
+@pytest.mark.parametrize("depth", [50, 500, 900, 980, 1000, 100_000])
+def test_a_body_as_deep_as_can_be_is_no_accident(wire: Wire, depth: int) -> None:
+    item = '{"op": "put", "id": "0196c0de-0000-7000-8000-000000000001", "session": {"ext": {"a": %s}}}'
+    headers = {**wire.header(), "Content-Type": "application/json"}
+    for shape in ("[%s]", '{"items": [%s]}', '{"items": [' + item + "]}"):
+        body = shape % ("[" * depth + "]" * depth)
+        assert wire.client.post("/v1/sync/push", content=body, headers=headers).status_code in {200, 400, 422}
+
+
+@pytest.mark.parametrize("number", ["1" * 5000, "1" * 300, "1e999", "NaN", "-Infinity", '"\\u0000"'])
+def test_a_number_as_large_as_can_be_is_no_accident(wire: Wire, number: str) -> None:
+    item = '{"op": "put", "id": %s, "base_version": %s, "session": {"note": %s, "ext": {"a": %s}, "pain_during": %s}}'
+    headers = {**wire.header(), "Content-Type": "application/json"}
+    body = '{"items": [' + item % ((number,) * 5) + "]}"
+    assert wire.client.post("/v1/sync/push", content=body, headers=headers).status_code in {200, 400, 422}
+
+
+@pytest.mark.parametrize("sent_at", ["1970-01-01T00:00:00Z", "1970-01-01T00:00:00+14:00", "2099-12-31T23:59:59Z"])
+def test_a_clock_as_wrong_as_can_be_harms_nobody(wire: Wire, sent_at: str) -> None:
+    """An empty battery begins at 1970 again; what cannot be right by any clock is refused alone."""
+    at = datetime.fromisoformat(sent_at)
+    early = wire.put(at=datetime(1969, 12, 31, tzinfo=UTC))
+    late = wire.put(at=datetime(2099, 12, 31, tzinfo=UTC))
+    results = wire.push(early, late, wire.put(at=at), wire.put(local_date="9999-12-31"), client_sent_at=sent_at)
+    assert results[2]["outcome"] == "created"
+    assert results[2]["session"]["performed_at"] == "2025-03-03T12:00:00Z"
+    assert [results[one]["outcome"] for one in (0, 1, 3)].count("created") <= 1
 
 
 def test_staff_push_for_several_patients(wire: Wire) -> None:
