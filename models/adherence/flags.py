@@ -40,8 +40,25 @@ class FlagKind(StrEnum):
     RED_FLAG = "red_flag"
     FALL = "fall"
     PAIN_HIGH = "pain_high"
+    PAIN_24H = "pain_24h"
+    PAIN_TREND = "pain_trend"
+    SPREADING = "spreading"
     NOT_STARTED = "not_started"
     SILENCE = "silence"
+    RETURNED = "returned"
+    SYNC_STALE = "sync_stale"
+    LOW_TRUST = "low_trust"
+    LOW_ADHERENCE = "low_adherence"
+    DECLINING = "declining"
+    INCOMPLETE = "incomplete"
+    PARTIAL_DOSE = "partial_dose"
+    STRENGTH_DROPPED = "strength_dropped"
+    CORE_DROPPED = "core_dropped"
+    UNSURE = "unsure"
+    FLARE_LONG = "flare_long"
+    CHECK_IN_OVERDUE = "check_in_overdue"
+    MEASURE_WORSE = "measure_worse"
+    SCREENING_DUE = "screening_due"
     BARRIER = "barrier"
     WITHDRAWN = "withdrawn"
     REVIEW_DUE = "review_due"
@@ -114,7 +131,13 @@ def worst_pain(pains: Iterable[int | None]) -> int | None:
     return max((pain for pain in pains if pain is not None), default=None)
 
 
-HIDDEN_BY_PAUSES = (FlagKind.SILENCE, FlagKind.NOT_STARTED)
+FOLLOWING = (
+    *(FlagKind.LOW_ADHERENCE, FlagKind.DECLINING, FlagKind.INCOMPLETE, FlagKind.PARTIAL_DOSE),
+    *(FlagKind.STRENGTH_DROPPED, FlagKind.CORE_DROPPED),
+)
+"""Kinds about how the program is followed: they give way to a silence that is a matter of its own."""
+
+HIDDEN_BY_PAUSES = (FlagKind.SILENCE, FlagKind.NOT_STARTED, FlagKind.SYNC_STALE, FlagKind.SCREENING_DUE, *FOLLOWING)
 """Kinds that are on nobody's list while the program is paused; they come back when the pause ends."""
 
 FADING = frozenset({FlagKind.PAIN_HIGH, FlagKind.BARRIER})
@@ -125,6 +148,9 @@ SELF_CLOSING = frozenset(
     {
         *(FlagKind.SILENCE, FlagKind.NOT_STARTED, FlagKind.PAIN_HIGH),
         *(FlagKind.BARRIER, FlagKind.WITHDRAWN, FlagKind.REVIEW_DUE),
+        *(FlagKind.PAIN_24H, FlagKind.PAIN_TREND, FlagKind.SPREADING, FlagKind.RETURNED, FlagKind.SYNC_STALE),
+        *(FlagKind.LOW_TRUST, FlagKind.UNSURE, FlagKind.FLARE_LONG, FlagKind.CHECK_IN_OVERDUE, FlagKind.SCREENING_DUE),
+        *FOLLOWING,
     }
 )
 """Kinds judged anew at every write; the others stay open until a therapist closes them."""
@@ -160,6 +186,11 @@ class Report:
     worst_pain: int | None
     """During or after exercise, 0-10, also of a single exercise."""
     reason: str | None
+    pain_before: int | None = None
+    settled: bool | None = None
+    """Whether the pain of the session before was back to usual by this morning."""
+    chips: tuple[str, ...] = ()
+    low_trust: bool = False
 
 
 def silence(assessment: Assessment, reports: Sequence[Report] = ()) -> Finding | None:
@@ -211,7 +242,7 @@ def not_started(assessment: Assessment, starts_on: date) -> Finding | None:
 def pain_high(reports: Sequence[Report]) -> Finding | None:
     """Pain of 6 or more during or after exercise, until two later sessions in a row stay at 5 or less."""
     settled = 0
-    for report in sorted(reports, key=_by_time, reverse=True):
+    for report in sorted(reports, key=by_time, reverse=True):
         if report.worst_pain is None:
             continue
         if report.worst_pain >= PAIN_HIGH:
@@ -234,7 +265,7 @@ def barrier(reports: Sequence[Report], now: datetime) -> Finding | None:
     """
     fresh = timedelta(days=BARRIER_DAYS)
     recent = [report for report in reports if report.reason and report.received_at + fresh > now]
-    told = max(recent, key=lambda report: (is_same_day(report.reason), *_by_time(report)), default=None)
+    told = max(recent, key=lambda report: (is_same_day(report.reason), *by_time(report)), default=None)
     if told is None:
         return None
     return Finding(
@@ -274,8 +305,21 @@ def review_due(due_on: date, opens_at: datetime) -> Finding:
     )
 
 
+def check_in_overdue(due_on: date, month: int, opens_at: datetime, rises_at: datetime) -> Finding:
+    """A check-in after discharge is 7 days overdue (red: 21 days; clinical content F-13)."""
+    return Finding(
+        kind=FlagKind.CHECK_IN_OVERDUE,
+        severity=Severity.MEDIUM,
+        opens_at=opens_at,
+        rises_at=rises_at,
+        rises_to=Severity.HIGH,
+        episode=due_on.isoformat(),
+        evidence={"due_on": due_on.isoformat(), "month": month},
+    )
+
+
 def _told_instead(reports: Sequence[Report]) -> dict[str, str]:
-    told = max((report for report in reports if not report.exercised), key=_by_time, default=None)
+    told = max((report for report in reports if not report.exercised), key=by_time, default=None)
     if told is None:
         return {}
     return {"told_on": told.day.isoformat()} | ({"reason": told.reason} if told.reason else {})
@@ -285,5 +329,6 @@ def _is_over(assessment: Assessment) -> bool:
     return assessment.standing in {Standing.ENDED, Standing.WITHDRAWN}
 
 
-def _by_time(report: Report) -> tuple[datetime, str]:
+def by_time(report: Report) -> tuple[datetime, str]:
+    """The order in which sessions were done."""
     return report.performed_at, report.session_id

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, literal, null, or_, select, type_coerce
+from sqlalchemy import and_, func, literal, null, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from models.adherence import RULE_VERSION, Assessment, Change, Done, Standing, assess, standing_at
@@ -15,23 +15,41 @@ from models.adherence.flags import (
     Finding,
     Report,
     barrier,
+    by_time,
+    check_in_overdue,
     not_started,
     pain_high,
     review_due,
     silence,
     withdrawn,
 )
+from models.adherence.rates import Bout, Entry
 from models.adherence.schedule import midnight_after
 from models.adherence.silence import HISTORY_DAYS
+from models.adherence.watch import LOOK_BACK_DAYS, WATCHED, View
 from models.database import insert_or_replace
 from models.operations.courses import Course
 from models.operations.flags import Because, Heard, detached, heed, save, settle
 from models.operations.versions import Past
-from models.tables import Contact, Flag, Program, ProgramStanding, ProgramStatus, SessionLog
+from models.tables import (
+    CheckIn,
+    Contact,
+    Flag,
+    Program,
+    ProgramStanding,
+    ProgramStatus,
+    Screening,
+    SessionEntry,
+    SessionLog,
+)
 
 SETTLES = timedelta(minutes=15)
 """A phone that sends its queue one session at a time has not said all at the first one: only after this long does
 having been in touch prove that nothing more was waiting."""
+TOUCH_DAYS = 60
+"""Days of contacts a phone's usual gap is learnt from."""
+CHECK_IN_LATE = timedelta(days=7), timedelta(days=21)
+"""When an unanswered check-in is overdue, and when gravely so (clinical content F-13)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +59,17 @@ class History:
     done: tuple[Done, ...]
     contacts: tuple[datetime, ...]
     reports: tuple[Report, ...]
+    touches: tuple[datetime, ...] = ()
+    """When a phone was in touch lately."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What was last written of a program, and when its patient was last asked the red-flag questions."""
+
+    standing: ProgramStanding | None
+    flags: list[Flag]
+    screened_at: datetime | None
 
 
 def restate(
@@ -53,28 +82,51 @@ def restate(
     heard: Mapping[UUID, Sequence[Heard]] | None = None,
     rewritten: Collection[UUID] = (),
 ) -> None:
-    """Judge every course anew and write its standing and flags: four statements, however many courses.
+    """Judge every course anew and write its standing and flags: five statements, however many courses.
 
     `heard` are the safety answers by program; `rewritten` are the programs whose past was changed: sessions amended or
     deleted, so that their last day may lie earlier than the one last written.
     """
     before = _standings_and_flags(tx, clinic_id, found)
     last_days = {
-        program_id: standing.last_day if standing and program_id not in rewritten else None
-        for program_id, (standing, _) in before.items()
+        program_id: known.standing.last_day if known.standing and program_id not in rewritten else None
+        for program_id, known in before.items()
     }
-    histories = _histories(tx, clinic_id, found, last_days)
+    histories = _histories(tx, clinic_id, found, last_days, now)
+    bouts, unsure = _bouts(tx, clinic_id, found, now)
+    check_ins = _check_ins(tx, clinic_id, found)
     standings: list[dict[str, Any]] = []
     flags: list[Flag] = []
     for program_id, course in found.items():
         if course.program.status is ProgramStatus.DRAFT:
             continue
-        standing, open_flags = before[program_id]
-        history = histories[program_id]
-        judged = assess(course.plan(), history.done, now, contacts=history.contacts, withdrawn=course.withdrawn)
-        standings.append(_standing_row(clinic_id, program_id, judged, standing, now))
-        findings = _findings(course, judged, history, now)
-        about_program = [flag for flag in open_flags if flag.about_id == program_id]
+        known, history, plan = before[program_id], histories[program_id], course.plan()
+        judged = assess(
+            plan,
+            history.done,
+            now,
+            contacts=history.contacts,
+            withdrawn=course.withdrawn,
+            rule=course.thresholds.silence,
+        )
+        standings.append(_standing_row(clinic_id, program_id, judged, known.standing, now))
+        about_program = [flag for flag in known.flags if flag.about_id == program_id]
+        view = View(
+            plan=plan,
+            judged=judged,
+            now=now,
+            reports=sorted(history.reports, key=by_time),
+            bouts=bouts[program_id],
+            contacts=history.contacts,
+            touches=history.touches,
+            done=history.done,
+            unsure=unsure,
+            trains=course.trains,
+            screened_on=known.screened_at.astimezone(course.zone).date() if known.screened_at else None,
+            open=frozenset(flag.kind for flag in about_program if flag.opens_at <= now),
+            limits=course.thresholds,
+        )
+        findings = _findings(course, view, check_ins.get(program_id, ()), now)
         flags += settle(course, about_program, findings, because=because, now=now)
     flags += _heeded(clinic_id, found, before, heard or {}, now)
     insert_or_replace(tx, ProgramStanding, standings)
@@ -108,12 +160,16 @@ def history_of(tx: Session, clinic_id: UUID, course: Course, as_of: datetime, re
     return _history(known)
 
 
-def _standings_and_flags(
-    tx: Session, clinic_id: UUID, found: Collection[UUID]
-) -> dict[UUID, tuple[ProgramStanding | None, list[Flag]]]:
+def _standings_and_flags(tx: Session, clinic_id: UUID, found: Collection[UUID]) -> dict[UUID, _Before]:
     """Each program's standing as last written, and the open flags about it or its patient, in one statement."""
+    screened = (
+        select(func.max(Screening.screened_at))
+        .where(Screening.clinic_id == clinic_id, Screening.patient_id == Program.patient_id)
+        .correlate(Program)
+        .scalar_subquery()
+    )
     rows = tx.execute(
-        select(Program.id, ProgramStanding, Flag)
+        select(Program.id, ProgramStanding, Flag, screened)
         .join(
             ProgramStanding,
             and_(ProgramStanding.clinic_id == Program.clinic_id, ProgramStanding.program_id == Program.id),
@@ -131,14 +187,87 @@ def _standings_and_flags(
         .where(Program.clinic_id == clinic_id, Program.id.in_(found))
         .execution_options(populate_existing=True)
     ).all()
-    before: dict[UUID, tuple[ProgramStanding | None, list[Flag]]] = {}
-    for program_id, standing, flag in rows:
-        _, flags = before.setdefault(program_id, (standing, []))
+    before: dict[UUID, _Before] = {}
+    for program_id, standing, flag, screened_at in rows:
+        known = before.setdefault(program_id, _Before(standing, [], screened_at))
         if flag is not None:
-            flags.append(flag)
-    for flag in {id(flag): flag for _, flags in before.values() for flag in flags}.values():
+            known.flags.append(flag)
+    for flag in {id(flag): flag for known in before.values() for flag in known.flags}.values():
         detached(tx, flag)
     return before
+
+
+def _bouts(
+    tx: Session, clinic_id: UUID, found: Mapping[UUID, Course], now: datetime
+) -> tuple[dict[UUID, list[Bout]], dict[str, bool]]:
+    """The sessions with exercise of the last weeks with their entries, by program; and which of all of them had someone
+    unsure how to do an exercise.
+    """
+    rows = tx.execute(
+        select(
+            SessionLog.program_id,
+            SessionLog.id,
+            SessionLog.local_date,
+            SessionLog.exercised,
+            SessionEntry.line_id,
+            SessionEntry.sets,
+            SessionEntry.reps,
+            SessionEntry.hold_seconds,
+            SessionEntry.minutes,
+            SessionEntry.skipped,
+            SessionEntry.not_sure,
+        )
+        .join(
+            SessionEntry,
+            and_(
+                SessionEntry.clinic_id == SessionLog.clinic_id,
+                SessionEntry.patient_id == SessionLog.patient_id,
+                SessionEntry.session_id == SessionLog.id,
+            ),
+            isouter=True,
+        )
+        .where(
+            SessionLog.clinic_id == clinic_id,
+            SessionLog.program_id.in_(found),
+            SessionLog.deleted_at.is_(None),
+            # A day more, for those who live ahead of us.
+            SessionLog.local_date >= now.date() - timedelta(days=LOOK_BACK_DAYS + 3),
+        )
+        .order_by(SessionLog.local_date, SessionLog.performed_at, SessionLog.id)
+    )
+    days: dict[UUID, tuple[UUID, date]] = {}
+    entries: dict[UUID, list[Entry]] = {}
+    unsure: dict[str, bool] = {}
+    for program_id, session_id, day, exercised, line_id, sets, reps, hold, minutes, skipped, not_sure in rows:
+        unsure[str(session_id)] = unsure.get(str(session_id), False) or bool(not_sure)
+        if not exercised:
+            continue
+        days[session_id] = program_id, day
+        held = entries.setdefault(session_id, [])
+        if line_id is not None:
+            held.append(
+                Entry(line_id=line_id, sets=sets, reps=reps, hold_seconds=hold, minutes=minutes, skipped=skipped)
+            )
+    bouts: dict[UUID, list[Bout]] = {program_id: [] for program_id in found}
+    for session_id, (program_id, day) in days.items():
+        bouts[program_id].append(Bout(day, tuple(entries[session_id])))
+    return bouts, unsure
+
+
+def _check_ins(tx: Session, clinic_id: UUID, found: Mapping[UUID, Course]) -> dict[UUID, list[CheckIn]]:
+    """The check-ins of discharged programs that nobody has answered, in the order they are due."""
+    discharged = [one.program.id for one in found.values() if one.program.status is ProgramStatus.DISCHARGED]
+    if not discharged:
+        return {}
+    unanswered: dict[UUID, list[CheckIn]] = {}
+    for one in tx.scalars(
+        select(CheckIn)
+        .where(CheckIn.clinic_id == clinic_id, CheckIn.program_id.in_(discharged), CheckIn.version == 0)
+        .order_by(CheckIn.due_on)
+        .execution_options(populate_existing=True)
+    ):
+        unanswered.setdefault(one.program_id, []).append(one)
+    return unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +282,10 @@ class _Row:
     exercised: bool
     worst_pain: int | None
     main_reason: str | None
+    pain_before: int | None = None
+    settled: bool | None = None
+    chips: Sequence[str] = ()
+    low_trust: bool = False
 
 
 def _heard(clinic_id: UUID, programs: Collection[UUID]) -> Any:
@@ -165,6 +298,10 @@ def _heard(clinic_id: UUID, programs: Collection[UUID]) -> Any:
         SessionLog.exercised,
         SessionLog.worst_pain,
         SessionLog.main_reason,
+        SessionLog.pain_before,
+        SessionLog.settled_by_morning,
+        SessionLog.chips,
+        SessionLog.low_trust,
     ).where(SessionLog.clinic_id == clinic_id, SessionLog.program_id.in_(programs), SessionLog.deleted_at.is_(None))
 
 
@@ -180,6 +317,10 @@ def _contacts(clinic_id: UUID, programs: Collection[UUID]) -> Any:
             literal(value=False),
             type_coerce(null(), SessionLog.worst_pain.type),
             type_coerce(null(), SessionLog.main_reason.type),
+            type_coerce(null(), SessionLog.pain_before.type),
+            type_coerce(null(), SessionLog.settled_by_morning.type),
+            type_coerce(null(), SessionLog.chips.type),
+            literal(value=False),
         )
         .join(Program, and_(Program.clinic_id == Contact.clinic_id, Program.patient_id == Contact.patient_id))
         .where(Contact.clinic_id == clinic_id, Program.clinic_id == clinic_id, Program.id.in_(programs))
@@ -187,7 +328,11 @@ def _contacts(clinic_id: UUID, programs: Collection[UUID]) -> Any:
 
 
 def _histories(
-    tx: Session, clinic_id: UUID, found: Mapping[UUID, Course], last_days: Mapping[UUID, date | None]
+    tx: Session,
+    clinic_id: UUID,
+    found: Mapping[UUID, Course],
+    last_days: Mapping[UUID, date | None],
+    now: datetime,
 ) -> dict[UUID, History]:
     """The sessions habit is learnt from, of the last `HISTORY_DAYS` up to the last one; and the contacts since."""
     windows, since = [], []
@@ -196,7 +341,8 @@ def _histories(
         known = last_days[program_id]
         first = known - timedelta(days=HISTORY_DAYS) if known else date.min
         windows.append(and_(SessionLog.program_id == program_id, SessionLog.local_date >= first))
-        since.append(and_(Program.id == program_id, Contact.local_date >= (known or date.min)))
+        lately = min(known or date.min, now.date() - timedelta(days=TOUCH_DAYS))
+        since.append(and_(Program.id == program_id, Contact.local_date >= lately))
     rows: dict[UUID, list[_Row]] = {program_id: [] for program_id in found}
     both = _heard(clinic_id, found).where(or_(*windows)).union_all(_contacts(clinic_id, found).where(or_(*since)))
     for row in tx.execute(both):
@@ -216,6 +362,10 @@ def _history(rows: Sequence[_Row]) -> History:
             exercised=row.exercised,
             worst_pain=row.worst_pain,
             reason=row.main_reason,
+            pain_before=row.pain_before,
+            settled=row.settled,
+            chips=tuple(row.chips),
+            low_trust=row.low_trust,
         )
         for row in ordered
         if row.session_id is not None
@@ -224,26 +374,32 @@ def _history(rows: Sequence[_Row]) -> History:
         done=tuple(Done(report.day, report.received_at) for report in reports if report.exercised),
         contacts=tuple(row.received_at + SETTLES for row in ordered),
         reports=reports,
+        touches=tuple(row.received_at for row in ordered if row.session_id is None),
     )
 
 
-def _findings(course: Course, judged: Assessment, history: History, now: datetime) -> list[Finding]:
-    over = judged.standing in {Standing.ENDED, Standing.WITHDRAWN}
+def _findings(course: Course, view: View, check_ins: Sequence[CheckIn], now: datetime) -> list[Finding]:
+    over = view.judged.standing in {Standing.ENDED, Standing.WITHDRAWN}
     program = course.program
-    pain = pain_high(history.reports)
+    pain = pain_high(view.reports)
     if pain and program.ended_at:
         # No session will settle it any more.
         pain = replace(pain, expires_at=program.ended_at + timedelta(days=BARRIER_DAYS))
     found = [pain]
     if course.withdrawn and program.ended_on and program.ended_at:
         found.append(withdrawn(program.end_reason or "other", program.ended_on, program.ended_at))
+    if check_ins:
+        due = check_ins[0]
+        opens, rises = (midnight_after(due.due_on + late, course.zone) for late in CHECK_IN_LATE)
+        found.append(check_in_overdue(due.due_on, due.month, opens, rises))
     if not over and program.review_due_on is not None:
         found.append(review_due(program.review_due_on, midnight_after(program.review_due_on, course.zone)))
     if not over:
         found += [
-            silence(judged, history.reports),
-            not_started(judged, program.starts_on),
-            barrier(history.reports, now),
+            silence(view.judged, view.reports),
+            not_started(view.judged, program.starts_on),
+            barrier(view.reports, now),
+            *(watched(view) for watched in WATCHED),
         ]
     return [finding for finding in found if finding and (finding.expires_at is None or finding.expires_at > now)]
 
@@ -251,7 +407,7 @@ def _findings(course: Course, judged: Assessment, history: History, now: datetim
 def _heeded(
     clinic_id: UUID,
     found: Mapping[UUID, Course],
-    before: Mapping[UUID, tuple[ProgramStanding | None, list[Flag]]],
+    before: Mapping[UUID, _Before],
     heard: Mapping[UUID, Sequence[Heard]],
     now: datetime,
 ) -> list[Flag]:
@@ -263,7 +419,7 @@ def _heeded(
     flags: list[Flag] = []
     for patient_id, told in by_patient.items():
         program_id = told[0][0]
-        known = [flag for flag in before[program_id][1] if flag.about_id == patient_id]
+        known = [flag for flag in before[program_id].flags if flag.about_id == patient_id]
         flags += heed(known, [answer for _, answer in told], clinic_id, patient_id, program_id, now)
     return flags
 
