@@ -83,6 +83,11 @@ class View:
             return self.now  # not started yet: that is the matter
         return self.judged.silence.lapsed_at
 
+    @property
+    def nudged_at(self) -> datetime | None:
+        """When the patient is reminded of their silence: from then on missing days are that silence's."""
+        return self.judged.silence.watch_at if self.judged.silence else self.now
+
     def ends(self, day: date) -> datetime:
         """The instant at which a local day ends."""
         return midnight_after(day, self.plan.zone)
@@ -397,6 +402,10 @@ def _over_days(
         ends = view.ends(day) if number else min(view.ends(day), view.now)
         if view.silent_at is not None and view.silent_at <= ends:
             return _window_finding(kind, opened, rises, view.silent_at)
+        if view.nudged_at is not None and view.nudged_at <= ends:
+            if opened is None and kind not in view.open:
+                return None
+            continue
         found = level(day)
         if opened is None:
             opened = (ends, *found) if found else None
@@ -514,7 +523,7 @@ def _dropped(view: View, kind: FlagKind, what: str) -> Finding | None:
             break
     if amber is None:
         return None
-    if view.silent_at is not None and view.silent_at <= amber:
+    if view.nudged_at is not None and view.nudged_at <= amber:
         return None
     return Finding(
         kind=kind,

@@ -34,6 +34,7 @@ class Because(StrEnum):
     EXPIRED = "expired"
     RECOUNTED = "recounted"
     REVIEWED = "reviewed"
+    SCREENED = "screened"
 
 
 _OTHERS_WRITE = ("announced", "acknowledged_at", "acknowledged_by", "snoozed_until", "created_at")

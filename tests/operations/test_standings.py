@@ -29,6 +29,7 @@ from tests.builders import (
     at,
     discharged,
     log_days,
+    screened,
     weeks,
 )
 
@@ -50,6 +51,7 @@ def a_followed_program(tx: Session) -> tuple[Caller, Course]:
     ines = a_clinic(tx)
     course = a_program(tx, ines, a_patient(tx, ines))
     log_days(tx, ines, course.program.id, weeks(4))
+    screened(tx, ines, course.program.patient_id, now=at("04-01"))
     return ines, course
 
 
