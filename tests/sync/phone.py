@@ -4,8 +4,8 @@ It keeps two things apart in its own database. `session` is the clinic's copy as
 said and the clinic has not answered. What the patient sees is the one laid over the other, so nothing that comes in can
 disturb what waits, and whatever is refused falls back to the clinic's copy by itself.
 
-Every step is one transaction: killed anywhere, the phone goes on from its database alone. It never sleeps; it is given a
-clock, which may be wrong, and says how long to wait.
+Every step is one transaction: killed anywhere, the phone goes on from its database alone. It never sleeps; it is given
+a clock, which may be wrong, and says how long to wait.
 """
 
 import json
