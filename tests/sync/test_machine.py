@@ -76,12 +76,14 @@ EXPECTED = {
 """What these stories may be refused for."""
 PLAIN = ("done", "reason", "pain_during", "effort", "note", "ext")
 
+CHIPS = ("fall", "RF-01", "rf-10", "RF-99", "numb_or_weak", "tingling", "not_sure")
+
 Words = st.fixed_dictionaries(
     {},
     optional={
         "pain_during": st.integers(0, 10),
         "effort": st.integers(0, 10),
-        "chips": st.lists(st.sampled_from(["fall", "RF-01", "rf-10", "RF-99", "numb_or_weak", "tingling", "not_sure"])),
+        "chips": st.lists(st.sampled_from(CHIPS)),
         "reason": st.sampled_from(["no_time", "symptoms_worse", "ill", "moon_phase"]),
         "note": st.sampled_from(["stiff", "Fünf Übungen, 良い", "🦵"]),
         "ext": st.sampled_from([{"mood": 3}, {"watch": {"beats": [60, 61.5]}, "x": None}]),
@@ -256,6 +258,14 @@ class PhonesAndClinic(RuleBasedStateMachine):
         phone = self._handset(which).phone
         for session_id in phone.conflicts():
             (phone.keep_mine if mine else phone.take_theirs)(session_id)
+
+    @rule(seed=st.integers(0, 2**32))
+    def a_busy_day(self, seed: int) -> None:
+        """Many of these at random: the stories that nobody would find one deed at a time."""
+        dice = Random(seed)
+        for _ in range(dice.randrange(5, 30)):
+            dice.choice(DEEDS)(self, dice)
+            self.every_answer_fits_what_was_said_before()
 
     # What becomes of phones.
 
@@ -603,6 +613,74 @@ class PhonesAndClinic(RuleBasedStateMachine):
                 )
                 for table in (SessionLog, SessionVersion, SessionEntry)
             ]
+
+
+def _words(dice: Random) -> Json:
+    said: Json = {"pain_during": dice.randrange(11), "chips": dice.sample(CHIPS, dice.choice((0, 0, 1, 2)))}
+    said |= {"note": f"note {dice.randrange(3)}"} if dice.random() < 0.5 else {}
+    return said | ({"ext": {"dice": dice.randrange(3)}} if dice.random() < 0.3 else {})
+
+
+def _which(dice: Random) -> int:
+    return dice.randrange(1000)
+
+
+def _wrong(dice: Random) -> Json:
+    return {"pain_after": 99} if dice.random() < 0.05 else {}
+
+
+def _log(stories: PhonesAndClinic, dice: Random) -> None:
+    stories.log(
+        which=_which(dice),
+        draft=_which(dice),
+        days=dice.randrange(3),
+        hour=dice.choice(HOURS),
+        beside=dice.random() < 0.5,
+        done=dice.choice(("all", "all", "some", "none")),
+        words=_words(dice),
+        wrong=_wrong(dice),
+        entry=dice.random() < 0.3,
+    )
+
+
+def _amend(stories: PhonesAndClinic, dice: Random) -> None:
+    stories.amend(which=_which(dice), session=_which(dice), words=_words(dice), done={}, wrong=_wrong(dice))
+
+
+def _sync(stories: PhonesAndClinic, dice: Random) -> None:
+    troubles = dice.choices(list(Trouble), [5, 1, 2, 1, 1], k=4) if dice.random() < 0.6 else []
+    lives = dice.randrange(12) if dice.random() < 0.2 else None
+    stories.sync(which=_which(dice), troubles=troubles, batch=dice.choice((1, 2, 200)), lives=lives)
+
+
+def _clinic(stories: PhonesAndClinic, dice: Random) -> None:
+    if dice.random() < 0.5:
+        stories.the_clinic_corrects_a_session(which=_which(dice), session=_which(dice), gone=dice.random() < 0.3)
+    else:
+        deed = dice.choice(("pause", "resume", "revise", "revise", "hand over", "end"))
+        stories.the_therapist_acts(which=_which(dice), deed=deed)
+
+
+def _time(stories: PhonesAndClinic, dice: Random) -> None:
+    stories.time_passes(hours=dice.choice((0.01, 0.3, 1, 6, 24, 24, 72, 360)))
+
+
+def _again(stories: PhonesAndClinic, dice: Random) -> None:
+    if stories.arrived:
+        stories.an_old_request_arrives_again(which=_which(dice))
+
+
+def _backup(stories: PhonesAndClinic, dice: Random) -> None:
+    which = _which(dice)
+    (stories.restore if stories.handsets[which % 3].backup and dice.random() < 0.6 else stories.back_up)(which=which)
+
+
+DEEDS = (
+    *(_log, _log, _log, _log, _amend, _amend, _amend, _amend, _sync, _sync, _sync, _sync, _sync, _sync),
+    lambda stories, dice: stories.take_back(which=_which(dice), session=_which(dice)),
+    lambda stories, dice: stories.decide(which=_which(dice), mine=dice.random() < 0.7),
+    *(_clinic, _time, _time, _again, _backup),
+)
 
 
 def plain(row: Any) -> Json:
