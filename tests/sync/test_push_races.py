@@ -167,8 +167,8 @@ class NaiveCursor:
 
 
 def test_what_commits_behind_a_cursor_is_still_told(story: Story) -> None:
-    """A slow phone's push begins first and commits last, and another phone pulls meanwhile. A cursor made of times skips
-    the slow one for ever (below), which is why ours counts changes while the patient is held.
+    """A slow phone's push begins first and commits last, and another phone pulls meanwhile. A cursor made of times
+    skips the slow one for ever (below), which is why ours counts changes while the patient is held.
     """
     database = story.database
     with database.reading() as tx:

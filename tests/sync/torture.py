@@ -299,12 +299,12 @@ def _check_whole(tx: Session, ines: Caller, numbers: Numbers) -> None:
     """Whatever is there is there with all that belongs to it, acknowledged or not."""
     held = _sessions(tx, ines)
     entries: Counter[str] = Counter()
-    for session_id, count in tx.execute(
+    for of, count in tx.execute(
         select(SessionEntry.session_id, func.count())
         .where(SessionEntry.clinic_id == ines.clinic_id)
         .group_by(SessionEntry.session_id)
     ):
-        entries[str(session_id)] = count
+        entries[str(of)] = count
     versions: Counter[str] = Counter()
     for row in tx.scalars(select(SessionVersion).where(SessionVersion.clinic_id == ines.clinic_id)):
         versions[str(row.session_id)] += 1
