@@ -16,7 +16,7 @@ from models.tables import Flag, Patient, RejectedSession, SessionLog
 from tests.api.conftest import a_peopled_clinic, assert_problem
 from tests.api.desk import ALL_RULES
 from tests.builders import DAY, NOON
-from tests.sync.wire import Wire
+from tests.sync.plain_phone import Wire
 
 # Push.
 

@@ -10,7 +10,7 @@ from tests.api.conftest import assert_problem
 from tests.api.desk import ALL_RULES
 from tests.architecture.statements import counting
 from tests.builders import DAY, NOON
-from tests.sync.wire import Wire
+from tests.sync.plain_phone import Wire
 
 
 def today(wire: Wire) -> Any:
