@@ -21,7 +21,7 @@ from api.app import create_app
 from api.schemas.sync import kept_item
 from api.settings import Settings
 from models.database import Database, open_database, sqlite_module
-from models.operations import accounts, rejects, sweep
+from models.operations import accounts, feed, rejects, sweep
 from models.operations.sessions import REFUSED
 from models.refusals import Refusal
 from models.tables import Role
@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     refused.add_argument("ids", nargs="*", type=UUID, metavar="ID", help="only these")
     refused.add_argument("--clinic", type=UUID, help="only of this clinic")
     refused.add_argument("--all", action="store_true", help="list also those whose session was stored since")
+    command("resync", run_resync, "After restoring a backup: let every phone start its pull anew.")
     command("openapi", show_openapi, "Print the OpenAPI document.")
     founding = command("create-clinic", create_clinic, "Create a clinic.")
     founding.add_argument("name")
@@ -207,6 +208,13 @@ def run_rejects(settings: Settings, arguments: argparse.Namespace) -> int:
             print(one.id, result.outcome.value, why, sep="  ")
             left += result.outcome in REFUSED
     return 1 if left else 0
+
+
+def run_resync(settings: Settings, _arguments: argparse.Namespace) -> None:
+    """Void every cursor that was given out: a restored clinic may have forgotten what they count."""
+    with _database(settings).writing() as tx:
+        count = feed.void_cursors(tx)
+    print(f"The phones of {count} clinics start anew.")
 
 
 def show_openapi(settings: Settings, _arguments: argparse.Namespace) -> None:

@@ -71,6 +71,7 @@ def _keep(request: Request, body: str, code: str) -> None:
     sent_at = instant_or_none(said.get("client_sent_at")) if isinstance(said, dict) else None
     try:
         with visit.writing() as (tx, caller):
+            devices.in_touch(tx, caller, sent_at=sent_at, now=visit.now)
             kept = rejects.keep_refused(tx, caller, refused, sent_at=sent_at, now=visit.now)
     except NotSignedIn:
         return  # a stranger's body is not kept
@@ -98,6 +99,8 @@ def log_session(
         devices.in_touch(tx, caller, sent_at=said.client_sent_at, now=visit.now)
         report = said.as_report(session_id, base)
         result = sessions.record_sessions(tx, caller, [report], sent_at=said.client_sent_at, now=visit.now)[0]
+        if matched is not None and result.outcome is Outcome.CREATED:
+            raise VersionMismatch("There is no such session to change; log it without If-Match.")
         _raise_refusal(result, is_matched=matched is not None)
     response.status_code = 201 if result.outcome is Outcome.CREATED else 200
     assert result.version is not None  # what was not refused is held
@@ -211,6 +214,8 @@ def _raise_refusal(result: Result, *, is_matched: bool) -> None:
         return
     if result.outcome is Outcome.CONFLICT and is_matched:
         refusal = VersionMismatch("The session was changed meanwhile; look at it again.")
+    if result.retryable:
+        refusal.more |= {"retryable": True}
     if result.held is not None:
         refusal.more |= {
             "version": result.version,

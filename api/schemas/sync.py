@@ -17,7 +17,7 @@ from models.adherence.flags import Reason
 from models.adherence.wording import why
 from models.operations.agenda import Why
 from models.operations.feed import Pulled
-from models.operations.notices import Notice, NoticeKind
+from models.operations.notices import Caution, Notice, NoticeKind
 from models.operations.sessions import Deletion, Item, Outcome, Result
 from models.operations.sync import Pushed
 from models.operations.today import ProgramToday, Today
@@ -160,6 +160,17 @@ class TombstoneOut(Answer):
     deleted_at: AwareDatetime
 
 
+class SafetyOut(Answer):
+    """What stands between the patient and the exercises."""
+
+    locked: bool = Field(description="True: show the advice instead of the exercises; no praise, no reminders.")
+    advice: list[str] = Field(description="What to do now, gravest first.")
+
+    @classmethod
+    def of(cls, caution: Caution | None) -> "SafetyOut":
+        return cls(locked=caution is not None and caution.is_locked, advice=list(caution.advice) if caution else [])
+
+
 class PullOut(Answer):
     """What is new since the cursor."""
 
@@ -172,6 +183,7 @@ class PullOut(Answer):
     )
     tombstones: list[TombstoneOut]
     messages: list[NoticeOut]
+    safety: SafetyOut = Field(description="As it stands now, with every pull.")
     cursor: str = Field(description="Pull with it next time. It is opaque, and only this patient's.")
     has_more: bool = Field(description="True: pull again at once.")
 
@@ -197,6 +209,7 @@ class PullOut(Answer):
                 TombstoneOut.model_validate(one.log) for one in pulled.sessions if one.log.deleted_at is not None
             ],
             messages=[NoticeOut.of(one) for one in pulled.notices],
+            safety=SafetyOut.of(pulled.caution),
             cursor=pulled.cursor,
             has_more=pulled.has_more,
         )
@@ -274,13 +287,6 @@ class AskOut(Answer):
     reasons: list[ChoiceWord]
 
 
-class SafetyOut(Answer):
-    """What stands between the patient and the exercises."""
-
-    locked: bool = Field(description="True: show the advice instead of the exercises; no praise, no reminders.")
-    advice: list[str] = Field(description="What to do now, gravest first.")
-
-
 class TodayOut(Answer):
     """A phone's first screen."""
 
@@ -300,14 +306,14 @@ class TodayOut(Answer):
     @classmethod
     def of(cls, today: Today, now: AwareDatetime) -> "TodayOut":
         caution = today.caution
-        locked = caution is not None and caution.is_locked
+        safety = SafetyOut.of(caution)
         return cls(
             as_of=now,
             day=today.day,
             time_zone=today.patient.time_zone,
             given_name=today.patient.given_name,
-            safety=SafetyOut(locked=locked, advice=list(caution.advice) if caution else []),
-            programs=[ProgramTodayOut.of(one, locked=locked) for one in today.programs],
+            safety=safety,
+            programs=[ProgramTodayOut.of(one, locked=safety.locked) for one in today.programs],
             streak_weeks=0 if caution else today.streak_weeks,
             ask=AskOut(
                 settled_since=today.settled_since,

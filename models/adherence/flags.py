@@ -160,6 +160,13 @@ class Report:
     worst_pain: int | None
     """During or after exercise, 0-10, also of a single exercise."""
     reason: str | None
+    changed_at: datetime | None = None
+    """When it was said as it stands; None: as it first came."""
+
+    @property
+    def told_at(self) -> datetime:
+        """When the clinic heard of it as it stands."""
+        return self.changed_at or self.received_at
 
 
 def silence(assessment: Assessment, reports: Sequence[Report] = ()) -> Finding | None:
@@ -209,23 +216,34 @@ def not_started(assessment: Assessment, starts_on: date) -> Finding | None:
 
 
 def pain_high(reports: Sequence[Report]) -> Finding | None:
-    """Pain of 6 or more during or after exercise, until two later sessions in a row stay at 5 or less."""
-    settled = 0
-    for report in sorted(reports, key=_by_time, reverse=True):
-        if report.worst_pain is None:
+    """Pain of 6 or more during or after exercise, until two later sessions in a row stay at 5 or less.
+
+    Only what was told after it settles it: a queue that comes all at once, or a painful day that comes late, is heard.
+    """
+    told = [report for report in sorted(reports, key=_by_time) if report.worst_pain is not None]
+    high = [number for number, report in enumerate(told) if (report.worst_pain or 0) >= PAIN_HIGH]
+    unsettled = [told[number] for number in high if not _settled(told[number], told[number + 1 :])]
+    if not unsettled:
+        return None
+    report = max(unsettled, key=lambda one: (one.told_at, *_by_time(one)))
+    return Finding(
+        kind=FlagKind.PAIN_HIGH,
+        severity=Severity.URGENT,
+        opens_at=report.told_at,
+        episode="",
+        evidence={"session_id": report.session_id, "day": report.day.isoformat(), "pain": report.worst_pain},
+    )
+
+
+def _settled(painful: Report, later: Sequence[Report]) -> bool:
+    in_a_row = 0
+    for report in later:
+        if report.told_at <= painful.told_at:
             continue
-        if report.worst_pain >= PAIN_HIGH:
-            return Finding(
-                kind=FlagKind.PAIN_HIGH,
-                severity=Severity.URGENT,
-                opens_at=report.received_at,
-                episode="",
-                evidence={"session_id": report.session_id, "day": report.day.isoformat(), "pain": report.worst_pain},
-            )
-        settled += 1
-        if settled == PAIN_SETTLED_SESSIONS:
-            break
-    return None
+        in_a_row = in_a_row + 1 if (report.worst_pain or 0) < PAIN_HIGH else 0
+        if in_a_row == PAIN_SETTLED_SESSIONS:
+            return True
+    return False
 
 
 def barrier(reports: Sequence[Report], now: datetime) -> Finding | None:
@@ -233,15 +251,15 @@ def barrier(reports: Sequence[Report], now: datetime) -> Finding | None:
     for hurt, afraid and no relief.
     """
     fresh = timedelta(days=BARRIER_DAYS)
-    recent = [report for report in reports if report.reason and report.received_at + fresh > now]
+    recent = [report for report in reports if report.reason and report.told_at + fresh > now]
     told = max(recent, key=lambda report: (is_same_day(report.reason), *_by_time(report)), default=None)
     if told is None:
         return None
     return Finding(
         kind=FlagKind.BARRIER,
         severity=Severity.HIGH if is_same_day(told.reason) else Severity.MEDIUM,
-        opens_at=told.received_at,
-        expires_at=told.received_at + fresh,
+        opens_at=told.told_at,
+        expires_at=told.told_at + fresh,
         episode=told.session_id,
         evidence={
             "session_id": told.session_id,

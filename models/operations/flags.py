@@ -1,6 +1,6 @@
 """Flags as they are kept: opened, reworded, closed by itself or by an answer; at most one open of a kind."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -38,6 +38,8 @@ class Because(StrEnum):
 
 _OTHERS_WRITE = ("announced", "acknowledged_at", "acknowledged_by", "snoozed_until", "created_at")
 """Columns of a flag that are not ours to write back: the sweep and the therapists change them meanwhile."""
+MOST_ANSWERS = 100
+"""Answers a flag keeps beside the first: the latest."""
 _ANSWERS_LAST = timedelta(days=BARRIER_DAYS)
 _ENDS_BY_LOGGING = {FlagKind.PAIN_HIGH: Because.SETTLED, FlagKind.NOT_STARTED: Because.STARTED}
 
@@ -158,16 +160,21 @@ def heed(
 ) -> list[Flag]:
     """What to write for answers to act on. They concern the patient, not a program, and close only by hand."""
     flags = {flag.kind: flag for flag in known}
-    changed: dict[FlagKind, Flag] = {}
+    changed: dict[UUID, Flag] = {}
+    for flag in known:
+        if flag.expires_at is not None and flag.expires_at <= now:
+            # It has faded: what is said now is news, and is announced anew.
+            flag.closed_at, flag.closed_because = now, Because.EXPIRED
+            changed[flag.id] = flags.pop(flag.kind)
     for one in heard:
         for kind in sorted({alarm.kind for alarm in one.alarms}):
             alarms = [alarm for alarm in one.alarms if alarm.kind is kind]
             severity = max(alarm.severity for alarm in alarms)
-            flag = flags.get(kind)
-            known_words = _words_of(flag, one.source)
+            open_flag = flags.get(kind)
+            known_words = _words_of(open_flag, one.source)
             words = [alarm.said for alarm in alarms if alarm.said not in known_words]
             answer = {"source": one.source, "day": one.day.isoformat(), "at": now.isoformat(), "said": words}
-            if flag is None:
+            if open_flag is None:
                 evidence = {"answers": [answer]}
                 # A reason or a pain told in a refused log fades.
                 fades = now + _ANSWERS_LAST if kind in FADING else None
@@ -179,13 +186,28 @@ def heed(
                     episode=one.source,
                     evidence=evidence,
                 )
-                flag = _new_flag(clinic_id, patient_id, program_id, finding, about_id=patient_id, now=now)
+                open_flag = _new_flag(clinic_id, patient_id, program_id, finding, about_id=patient_id, now=now)
             elif words:
-                flag.evidence = {"answers": [*flag.evidence["answers"], answer]}
-                flag.severity = max(flag.severity, severity)
-                flag.expires_at = now + _ANSWERS_LAST if flag.expires_at else None
-            flags[kind] = changed[kind] = flag
+                told: list[Any] = open_flag.evidence["answers"]
+                open_flag.evidence = {"answers": [*told[:1], *[*told[1:], answer][-MOST_ANSWERS:]]}
+                open_flag.severity = max(open_flag.severity, severity)
+                open_flag.expires_at = now + _ANSWERS_LAST if open_flag.expires_at else None
+            flags[kind] = changed[open_flag.id] = open_flag
     return list(changed.values())
+
+
+def superseded(known: Sequence[Flag], stored: Collection[str], now: datetime) -> list[Flag]:
+    """The open flags that answers of refused sessions had opened, closed if all of those sessions are stored by now:
+    they speak for themselves.
+    """
+    closing = [
+        flag
+        for flag in known
+        if flag.kind in FADING and all(answer["source"] in stored for answer in flag.evidence["answers"])
+    ]
+    for flag in closing:
+        flag.closed_at, flag.closed_because = now, Because.SUPERSEDED
+    return closing
 
 
 def detached(tx: Session, flag: Flag) -> Flag:

@@ -37,7 +37,7 @@ from models.refusals import (
     UnknownSession,
     WrongDate,
 )
-from models.safety.red_flags import SafetyAnswers, alarms
+from models.safety.red_flags import Alarm, SafetyAnswers, alarms, loose_alarms
 from models.tables import (
     DoneShare,
     Patient,
@@ -253,8 +253,6 @@ def record_sessions(
     patient's row is held. `sent_at` is what the phone's clock showed as it sent (`models.adherence.clock`). A refusal
     is returned, not raised; who has its body keeps it, and that raises its safety answers (`keep_refused`).
     """
-    if len(items) == 1:
-        return _record(tx, caller, items, sent_at, now, set())
     try:
         with tx.begin_nested():
             return _record(tx, caller, items, sent_at, now, set())
@@ -316,7 +314,7 @@ def _record(
     results = []
     for number, (item, key) in enumerate(zip(items, keys, strict=True)):
         results.append(_apply(batch, number, item, key, refusals.get(number)))
-        if key is not None and results[-1].outcome in REFUSED:
+        if key is not None and results[-1].outcome in {Outcome.CONFLICT, Outcome.REJECTED}:
             batch.refused.add(key)
     _write(batch)
     _restate(batch, items, keys, results)
@@ -383,7 +381,16 @@ def _check(report: SessionReport, known: Course, batch: _Batch) -> None:
 def _moment(report: SessionReport, batch: _Batch) -> Moment:
     key = batch.found[report.program_id].program.patient_id, report.id
     skew = batch.moved.get(key, {}).get(report.performed_at, batch.skew)
-    return corrected(Moment(report.performed_at, report.local_date), report.time_zone, skew)
+    said = Moment(report.performed_at, report.local_date)
+    moved = corrected(said, report.time_zone, skew)
+    # A clock that was right while exercising and wrong while sending: an empty battery in between.
+    return said if _can_be(said, report, batch) and not _can_be(moved, report, batch) else moved
+
+
+def _can_be(moment: Moment, report: SessionReport, batch: _Batch) -> bool:
+    """Whether a session of the program can have happened then."""
+    starts_on = batch.found[report.program_id].program.starts_on
+    return moment.local_date >= starts_on and moment.at <= batch.now + CLOCK_TOLERANCE
 
 
 def _recall_moments(batch: _Batch, items: Sequence[Item], keys: Sequence[_Key | None]) -> None:
@@ -567,7 +574,7 @@ def _restate(batch: _Batch, items: Sequence[Item], keys: Sequence[_Key | None], 
     for item, key, result in zip(items, keys, results, strict=True):
         if isinstance(item, SessionReport) and result.outcome in {Outcome.CREATED, Outcome.UPDATED}:
             assert key is not None
-            answers = Heard(str(item.id), batch.known[key].row["local_date"], alarms(item.chips))
+            answers = Heard(str(item.id), batch.known[key].row["local_date"], _news(batch.known[key], item))
             heard.setdefault(item.program_id, []).append(answers)
     touched = {program_id: batch.found[program_id] for program_id in heard.keys() | rewritten}
     if touched:
@@ -581,6 +588,18 @@ def _restate(batch: _Batch, items: Sequence[Item], keys: Sequence[_Key | None], 
             heard=heard,
             rewritten=rewritten,
         )
+
+
+def _news(known: _Known, report: SessionReport) -> list[Alarm]:
+    """What a report says that its session did not say before: what a therapist has dealt with is not told again. And
+    what it no longer says, because a later item of the same batch took it back: no flag would tell it otherwise.
+    """
+    before = next((one for one in known.archive if one["version"] == report.base_version), None)
+    said_before = set(before["content"]["chips"]) if before else set()
+    said = report.safety()
+    fresh = [chip for chip in report.chips if chip not in said_before]
+    took_back = known.row["content_hash"] != report.content_hash()
+    return [*alarms(fresh), *(loose_alarms(said) if took_back and said.cannot_wait else [])]
 
 
 def _row(batch: _Batch, report: SessionReport, course: Course, *, received_at: datetime) -> dict[str, Any]:

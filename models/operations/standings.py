@@ -25,7 +25,7 @@ from models.adherence.schedule import midnight_after
 from models.adherence.silence import HISTORY_DAYS
 from models.database import insert_or_replace
 from models.operations.courses import Course
-from models.operations.flags import Because, Heard, detached, heed, save, settle
+from models.operations.flags import Because, Heard, detached, heed, save, settle, superseded
 from models.operations.versions import Past
 from models.tables import Contact, Flag, Program, ProgramStanding, ProgramStatus, SessionLog
 
@@ -102,6 +102,7 @@ def history_of(tx: Session, clinic_id: UUID, course: Course, as_of: datetime, re
             exercised=past.exercised,
             worst_pain=past.worst_pain,
             main_reason=past.main_reason,
+            changed_at=past.changed_at,
         )
         for past in replaced
     ]
@@ -153,6 +154,7 @@ class _Row:
     exercised: bool
     worst_pain: int | None
     main_reason: str | None
+    changed_at: datetime | None = None
 
 
 def _heard(clinic_id: UUID, programs: Collection[UUID]) -> Any:
@@ -165,6 +167,7 @@ def _heard(clinic_id: UUID, programs: Collection[UUID]) -> Any:
         SessionLog.exercised,
         SessionLog.worst_pain,
         SessionLog.main_reason,
+        SessionLog.changed_at,
     ).where(SessionLog.clinic_id == clinic_id, SessionLog.program_id.in_(programs), SessionLog.deleted_at.is_(None))
 
 
@@ -180,6 +183,7 @@ def _contacts(clinic_id: UUID, programs: Collection[UUID]) -> Any:
             literal(value=False),
             type_coerce(null(), SessionLog.worst_pain.type),
             type_coerce(null(), SessionLog.main_reason.type),
+            type_coerce(null(), SessionLog.changed_at.type),
         )
         .join(Program, and_(Program.clinic_id == Contact.clinic_id, Program.patient_id == Contact.patient_id))
         .where(Contact.clinic_id == clinic_id, Program.clinic_id == clinic_id, Program.id.in_(programs))
@@ -205,8 +209,14 @@ def _histories(
 
 
 def _history(rows: Sequence[_Row]) -> History:
-    """In the order of days, whatever order the rows came in."""
-    ordered = sorted(rows, key=lambda row: (row.local_date, str(row.session_id)))
+    """In the order of days, whatever order the rows came in; no further back than habit is learnt from, however far the
+    rows go, so that whoever judges the same history judges it alike.
+    """
+    last = max((row.local_date for row in rows if row.exercised), default=date.min)
+    first = last - timedelta(days=HISTORY_DAYS) if last > date.min else date.min
+    ordered = sorted(
+        (row for row in rows if row.local_date >= first), key=lambda row: (row.local_date, str(row.session_id))
+    )
     reports = tuple(
         Report(
             session_id=str(row.session_id),
@@ -216,6 +226,7 @@ def _history(rows: Sequence[_Row]) -> History:
             exercised=row.exercised,
             worst_pain=row.worst_pain,
             reason=row.main_reason,
+            changed_at=row.changed_at,
         )
         for row in ordered
         if row.session_id is not None
@@ -230,11 +241,13 @@ def _history(rows: Sequence[_Row]) -> History:
 def _findings(course: Course, judged: Assessment, history: History, now: datetime) -> list[Finding]:
     over = judged.standing in {Standing.ENDED, Standing.WITHDRAWN}
     program = course.program
-    pain = pain_high(history.reports)
-    if pain and program.ended_at:
-        # No session will settle it any more.
-        pain = replace(pain, expires_at=program.ended_at + timedelta(days=BARRIER_DAYS))
-    found = [pain]
+    pain, reports = pain_high(history.reports), history.reports
+    if program.ended_at:
+        ended_at = program.ended_at
+        # No session will settle it any more; what is told after the end is heard all the same.
+        pain = pain and replace(pain, expires_at=max(ended_at, pain.opens_at) + timedelta(days=BARRIER_DAYS))
+        reports = tuple(report for report in reports if report.told_at > ended_at)
+    found = [pain, barrier(reports, now)]
     if course.withdrawn and program.ended_on and program.ended_at:
         found.append(withdrawn(program.end_reason or "other", program.ended_on, program.ended_at))
     if not over and program.review_due_on is not None:
@@ -243,7 +256,6 @@ def _findings(course: Course, judged: Assessment, history: History, now: datetim
         found += [
             silence(judged, history.reports),
             not_started(judged, program.starts_on),
-            barrier(history.reports, now),
         ]
     return [finding for finding in found if finding and (finding.expires_at is None or finding.expires_at > now)]
 
@@ -264,7 +276,11 @@ def _heeded(
     for patient_id, told in by_patient.items():
         program_id = told[0][0]
         known = [flag for flag in before[program_id][1] if flag.about_id == patient_id]
-        flags += heed(known, [answer for _, answer in told], clinic_id, patient_id, program_id, now)
+        answers = [answer for _, answer in told]
+        stood_in = superseded(known, {answer.source for answer in answers}, now)
+        flags += stood_in
+        left = [flag for flag in known if flag not in stood_in]
+        flags += heed(left, answers, clinic_id, patient_id, program_id, now)
     return flags
 
 

@@ -4,6 +4,7 @@ Single red flags predict little, so a clinician decides; the cauda equina and co
 act at once. Source: clinical content 2.5 and the engine study, section 6. Not signed off by a clinician.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
@@ -19,6 +20,7 @@ from models.adherence.flags import (
     meaning,
     worst_pain,
 )
+from models.adherence.wording import why
 
 EMERGENCY = "Stop exercising. Call the emergency number (112, 911, 999) now and say what you feel."
 SAME_DAY = "Stop exercising. Get medical help today; if you cannot reach your clinic, go to urgent care."
@@ -179,6 +181,14 @@ FIRST_SCREEN_CHIPS = {
 _AS_RED_FLAG = {NUMB_OR_WEAK: "RF-02"} | {id_.lower(): id_ for id_ in RED_FLAGS}
 
 
+def _plain(chip: str) -> str:
+    """A chip as we spell it, however an app does: `RF 01`, `rf_01` and `RF01` are RF-01."""
+    word = "_".join(chip.lower().replace("-", " ").replace("_", " ").split())
+    if numbered := re.fullmatch(r"rf_?0*(\d{1,2})", word):
+        return f"rf-{int(numbered[1]):02}"
+    return FALL if word in {"fell", "i_fell", "fallen"} else word
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """An answer to act on: which flag it opens and what to tell the patient."""
@@ -192,11 +202,11 @@ class Alarm:
 def alarms(chips: Iterable[str]) -> list[Alarm]:
     """The alarms among a session's chips, however they are spelled, gravest first."""
     found = []
-    for chip in dict.fromkeys(chip.strip().lower() for chip in chips):
+    for chip in dict.fromkeys(map(_plain, chips)):
         if chip in _AS_RED_FLAG:
             flag = RED_FLAGS[_AS_RED_FLAG[chip]]
             found.append(Alarm(FlagKind.RED_FLAG, flag.severity, flag.question, flag.advice))
-        elif chip.startswith("rf-"):
+        elif chip.startswith(("rf-", "rf_")):
             # A newer phone may ask more than we know; that it is a red flag we do know.
             found.append(Alarm(FlagKind.RED_FLAG, Severity.URGENT, UNKNOWN_RED_FLAG, SAME_DAY))
         elif chip == FALL:
@@ -236,6 +246,18 @@ class SafetyAnswers:
         because = meaning(self.reason)
         told += [_BY_REASON[because]] if because in _BY_REASON else []
         return list(dict.fromkeys(told))
+
+
+def loose_alarms(heard: SafetyAnswers) -> list[Alarm]:
+    """A reason or a pain that no stored session holds: so the alarm does."""
+    raised = []
+    if heard.reason is not None:
+        severity = Severity.HIGH if is_same_day(heard.reason) else Severity.MEDIUM
+        raised.append(Alarm(FlagKind.BARRIER, severity, why(heard.reason), ""))
+    if heard.hurts:
+        pain = min(heard.worst_pain or 0, 10)
+        raised.append(Alarm(FlagKind.PAIN_HIGH, Severity.URGENT, f"pain {pain} of 10", PAIN_ADVICE))
+    return raised
 
 
 def salvage(body: object) -> SafetyAnswers:
