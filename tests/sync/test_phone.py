@@ -175,3 +175,16 @@ def test_a_refused_session_is_shown_to_the_patient_and_what_rests_on_it_goes_on(
     assert pocket.phone.sessions()[session_id]["pain_during"] == 9
     assert (pocket.phone.queued(), pocket.held()) == ([], 1)
     assert any("emergency" in advice for advice in pocket.phone.advice())
+
+
+@pytest.mark.parametrize("wrong", [timedelta(days=700), timedelta(days=-700)])
+def test_a_clock_set_right_before_the_first_push_takes_what_waits_along(pocket: Pocket, wrong: timedelta) -> None:
+    """As when the network comes back and with it the time."""
+    at = NOON + wrong
+    session_id = pocket.log(performed_at=at.isoformat(), local_date=at.date().isoformat())
+    pocket.phone.clock_was_set(-wrong)
+    assert pocket.phone.sync() == 0.0
+    (delivery,) = pocket.wire.arrived
+    assert delivery.results[0]["outcome"] == "created"
+    shown = pocket.phone.sessions()[session_id]
+    assert (shown["performed_at"], shown["local_date"]) == ("2025-03-03T12:00:00Z", "2025-03-03")
