@@ -12,12 +12,13 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 
@@ -47,6 +48,14 @@ create table if not exists refused (place integer primary key, id text not null,
     problem text not null);
 create table if not exists advice (place integer primary key, text text not null);
 """
+
+
+def _moved(session: Json, by: timedelta) -> Json:
+    """When a session was, by a clock that was set; it stays as many days beside the date as the patient counted it."""
+    zone, said = ZoneInfo(session["time_zone"]), datetime.fromisoformat(session["performed_at"])
+    beside = date.fromisoformat(session["local_date"]) - said.astimezone(zone).date()
+    at = (said + by).astimezone(zone)
+    return {"performed_at": at.isoformat(), "local_date": (at.date() + beside).isoformat()}
 
 
 class SignedOutError(Exception):
@@ -102,6 +111,17 @@ class Phone:
         """Of two versions the patient prefers the clinic's, which is here already."""
         with self._writing():
             self.db.execute("delete from conflict where id = ?", [session_id])
+
+    def clock_was_set(self, by: timedelta) -> None:
+        """The system says that the clock was moved `by`: what was logged by the old one and never sent moves along."""
+        with self._writing():
+            rows = self.db.execute("select place, item from queue where not sent").fetchall()
+            for place, text in rows:
+                item = json.loads(text)
+                # A change says again what the clinic has heard already; that it does not move.
+                if item["op"] == "put" and item.get("base_version") is None:
+                    item["session"] |= _moved(item["session"], by)
+                    self.db.execute("update queue set item = ? where place = ?", [json.dumps(item), place])
 
     def sessions(self) -> dict[str, Json]:
         """Every session as the patient sees it: the clinic's copy with what waits laid over it."""

@@ -12,6 +12,9 @@ from tests.conftest import Clock
 
 Json = dict[str, Any]
 
+PAGE = 3
+"""Sessions a pull."""
+
 
 class Trouble(Enum):
     """What becomes of one request."""
@@ -50,6 +53,9 @@ class Wire(httpx.BaseTransport):
             raise httpx.ConnectError("no way there")
         if trouble is Trouble.BUSY:
             return httpx.Response(503, headers={"Retry-After": "5"}, json={"code": "busy"})
+        if request.url.path.endswith("/pull"):
+            # Small pages, so that short stories have several.
+            request.url = request.url.copy_set_param("limit", str(PAGE))
         body = json.loads(request.read() or b"{}") if request.url.path.endswith("/push") else {}
         if trouble is Trouble.TOO_LARGE and len(body.get("items", ())) > 1:
             return httpx.Response(413, json={"code": "too_large", "limit": 1})
