@@ -84,6 +84,9 @@ class Problem(BaseModel):
         default=None, description="A prescription that was not let through: what the safety rules found, gravest first."
     )
     retryable: bool | None = Field(default=None, description="The same request may succeed later.")
+    limit: int | None = Field(default=None, description="With 413: how many items, or bytes, are taken.")
+    version: int | None = Field(default=None, description="A conflict: the version the clinic holds.")
+    session: dict[str, Any] | None = Field(default=None, description="A conflict: the clinic's copy.")
 
 
 def problem(
@@ -308,7 +311,7 @@ def _describe(path: str, method: str, operation: dict[str, Any], roles: Sequence
         statuses += ["401", "403"]
     if "{" in path or method != "get" or "safe_for" in parameters:
         statuses.append("404")
-    if method != "get":
+    if method != "get" or path.endswith("/sync/pull"):
         statuses.append("409")
     if operation.get("requestBody"):
         statuses += ["400", "413"]

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, model_validator
 
 from api.schemas.words import Answer, Code, Day, Flagged, Note, PhoneInstant, Said, Score, Zone, number, whole
 from models.operations.sessions import EntryReport, Held, Outcome, Result, SessionReport
@@ -28,6 +28,11 @@ def _small(ext: dict[str, Any]) -> dict[str, Any]:
 
 Ext = Annotated[dict[str, Any], AfterValidator(_small)]
 """Whatever a newer app wants kept."""
+
+
+def _nothing(said: Any) -> Any:
+    """An empty box is nothing said."""
+    return None if isinstance(said, str) and not said.strip() else said
 
 
 class EntryIn(Said):
@@ -70,7 +75,7 @@ class SessionIn(Said):
     chips: Annotated[list[Code], Field(max_length=30)] = Field(
         default=[], description="One-tap reports: fall, dizzy, not_sure, RF-01 …", examples=[["not_sure"]]
     )
-    note: Note | None = None
+    note: Annotated[Note | None, BeforeValidator(_nothing)] = None
     entries: Annotated[list[EntryIn], Field(max_length=60)] = Field(default=[])
     ext: Ext | None = Field(
         default=None, description="Whatever a newer app wants kept: at most 2 KiB, returned unchanged."

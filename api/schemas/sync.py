@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, SkipValidation, TypeAdapter
+from pydantic import AwareDatetime, Field, SkipValidation, TypeAdapter, WithJsonSchema
 
 from api.schemas.agenda import AgendaItemOut
 from api.schemas.exercises import ExerciseOut
@@ -13,8 +13,7 @@ from api.schemas.measures import QuestionsOut
 from api.schemas.programs import ProgramOut, RevisionOut
 from api.schemas.sessions import BaseVersion, SessionIn, SessionOut, SessionPut
 from api.schemas.words import Answer, PhoneInstant, Said
-from models.adherence.flags import Reason
-from models.adherence.wording import why
+from models.adherence.wording import OWN_WORDS
 from models.operations.agenda import Why
 from models.operations.feed import Pulled
 from models.operations.notices import Caution, Notice, NoticeKind
@@ -60,7 +59,7 @@ class PushIn(Said):
     client_sent_at: PhoneInstant | None = Field(
         default=None, description="What the phone's clock shows as it sends: a wrong clock is corrected by it."
     )
-    items: list[SkipValidation[PutItem | DeleteItem]] = Field(
+    items: list[SkipValidation[Annotated[PutItem | DeleteItem, Field(discriminator="op")]]] = Field(
         description="Up to 200, each read by itself: a bad one never harms its neighbours."
     )
 
@@ -95,6 +94,9 @@ def kept_item(session_id: UUID, body: str) -> Item | None:
     return put.as_report(session_id, put.base_version)
 
 
+_PROBLEM = WithJsonSchema({"anyOf": [{"$ref": "#/components/schemas/Problem"}, {"type": "null"}]})
+
+
 class ItemOut(Answer):
     """The one outcome of one item."""
 
@@ -105,7 +107,7 @@ class ItemOut(Answer):
     advice: list[str] = Field(description="What to tell the patient now, gravest first.")
     safety_raised: bool = Field(description="Whether the clinic has been told of something that cannot wait.")
     session: SessionOut | None = Field(description="The clinic's copy, where it is not what was said.")
-    problem: dict[str, Any] | None = Field(
+    problem: Annotated[dict[str, Any] | None, _PROBLEM] = Field(
         description="Why it was refused, as a problem (RFC 9457); its body is kept by the clinic."
     )
 
@@ -314,11 +316,11 @@ class TodayOut(Answer):
             given_name=today.patient.given_name,
             safety=safety,
             programs=[ProgramTodayOut.of(one, locked=safety.locked) for one in today.programs],
-            streak_weeks=0 if caution else today.streak_weeks,
+            streak_weeks=0 if safety.locked else today.streak_weeks,
             ask=AskOut(
                 settled_since=today.settled_since,
                 chips=[ChoiceWord(code=code, text=text) for code, text in FIRST_SCREEN_CHIPS.items()],
-                reasons=[ChoiceWord(code=one.value, text=why(one)) for one in Reason],
+                reasons=[ChoiceWord(code=code, text=text) for code, text in OWN_WORDS.items()],
             ),
             messages=[NoticeOut.of(one) for one in today.notices],
             questions=QuestionsOut.of(today.due),

@@ -39,6 +39,7 @@ class FlagKind(StrEnum):
 
     RED_FLAG = "red_flag"
     FALL = "fall"
+    SYMPTOM = "symptom"
     PAIN_HIGH = "pain_high"
     NOT_STARTED = "not_started"
     SILENCE = "silence"
@@ -117,7 +118,7 @@ def worst_pain(pains: Iterable[int | None]) -> int | None:
 HIDDEN_BY_PAUSES = (FlagKind.SILENCE, FlagKind.NOT_STARTED)
 """Kinds that are on nobody's list while the program is paused; they come back when the pause ends."""
 
-FADING = frozenset({FlagKind.PAIN_HIGH, FlagKind.BARRIER})
+FADING = frozenset({FlagKind.PAIN_HIGH, FlagKind.BARRIER, FlagKind.SYMPTOM})
 """Kinds that fade after `BARRIER_DAYS` where an answer without a session opened them. The others that answers open wait
 for a therapist: a danger, a fall, pain that is back, and whoever asked for a person."""
 

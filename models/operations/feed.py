@@ -95,7 +95,7 @@ def pull(tx: Session, caller: Caller, cursor: str | None, *, limit: int, now: da
         advice=advice_of(tx, caller.clinic_id, shown),
         exercises=list(found_by_slug(tx, sorted(slugs)).values()) if slugs else [],
         sessions=with_entries(tx, caller.clinic_id, page),
-        caution=caution_for(tx, caller.clinic_id, patient.id),
+        caution=caution_for(tx, caller.clinic_id, patient.id, now),
         notices=[notice for course in found for notice in notices_of(course, now)],
         cursor=_written(reached, key, caller, now),
         has_more=has_more,

@@ -75,7 +75,7 @@ def today(tx: Session, caller: Caller, *, now: datetime) -> Today:
     done = done_on(tx, caller.clinic_id, running, day, day + AHEAD)
     keys = [(course.program.id, course.revision_on(day, now).number) for course in running]
     advice = advice_of(tx, caller.clinic_id, keys)
-    caution = caution_for(tx, caller.clinic_id, patient.id)
+    caution = caution_for(tx, caller.clinic_id, patient.id, now)
     return Today(
         patient=patient,
         day=day,

@@ -51,6 +51,23 @@ BETTER_ADVICE = (
 )
 """Clinical content S3 and 7.2: strength dropped is why backs relapse. Not signed off by a clinician."""
 
+KEEP_TO_COMFORT = "Your therapist knows of the pain. Do only what stays at 5 of 10 or less, and leave out the rest."
+DIZZY_ADVICE = "Stop and sit down until it has passed. If you faint or it stays, get medical help."
+JOINT_ADVICE = (
+    "Do not load that joint today. A hot, swollen joint with fever or feeling ill needs medical help today;"
+    " otherwise your therapist will be in touch."
+)
+SPREAD_ADVICE = (
+    "Leave out what sends the pain further down. If it gets numb or weak, get medical help today; your therapist has"
+    " been told."
+)
+SYMPTOMS = {
+    "dizzy": (Severity.MEDIUM, "dizzy with exercise", DIZZY_ADVICE),
+    "hot_swollen_joint": (Severity.HIGH, "a hot, swollen joint", JOINT_ADVICE),
+    "further_down": (Severity.MEDIUM, "pain further down the leg or arm", SPREAD_ADVICE),
+}
+"""Chips that are no red flag by themselves and must not be lost (clinical content 2.5, 7.2; not signed off)."""
+
 _BY_REASON = {
     Reason.SYMPTOMS_WORSE: PAIN_ADVICE,
     Reason.AFRAID_OF_HARM: TOLD_ADVICE,
@@ -209,6 +226,9 @@ def alarms(chips: Iterable[str]) -> list[Alarm]:
         elif chip.startswith(("rf-", "rf_")):
             # A newer phone may ask more than we know; that it is a red flag we do know.
             found.append(Alarm(FlagKind.RED_FLAG, Severity.URGENT, UNKNOWN_RED_FLAG, SAME_DAY))
+        elif chip in SYMPTOMS:
+            severity, words, told = SYMPTOMS[chip]
+            found.append(Alarm(FlagKind.SYMPTOM, severity, words, told))
         elif chip == FALL:
             found.append(Alarm(FlagKind.FALL, Severity.URGENT, "a fall", FALL_ADVICE))
     return sorted(found, key=lambda alarm: -alarm.severity)
