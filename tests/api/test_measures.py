@@ -579,7 +579,7 @@ def test_a_second_phone_that_does_not_know_the_answers_cannot_wipe_them(
 
     says(pain=4)
     says(pain=5, note="My leg gave way", base_version=1)
-    other = {"confidence": 4, "chips": ["RF-02"]} | ({} if base is None else {"base_version": base})
+    other: Json = {"confidence": 4, "chips": ["RF-02"]} | ({} if base is None else {"base_version": base})
     problem = assert_problem(says(**other), 409, "conflict")
     assert (problem["version"], problem["answers"]) == (2, {"pain": 5, "note": "My leg gave way"})
     assert (problem["kept"], problem["safety_raised"]) == (True, True)
@@ -614,7 +614,7 @@ def test_refused_answers_are_kept_once_as_they_were_sent(desk: Desk, bo: str, da
 
 @pytest.mark.parametrize("yes", [True, "true", "Yes", 1, "1"])
 def test_refused_answers_say_yes_in_many_words(desk: Desk, bo: str, yes: object) -> None:
-    said = {"recurrence": yes, "wants_contact": yes, "stress": 1}
+    said: Json = {"recurrence": yes, "wants_contact": yes, "stress": 1}
     problem = assert_problem(answers_check_in(desk, bo, {"id": uuid4()}, **said), 422)
     assert problem["advice"] == [RECURRENCE_ADVICE, CONTACT_ADVICE]
     assert set(worklist(desk)) == {"recurrence", "contact_wanted"}
@@ -622,7 +622,7 @@ def test_refused_answers_say_yes_in_many_words(desk: Desk, bo: str, yes: object)
 
 @pytest.mark.parametrize("no", [False, "false", "no", 0, 2, None, [True], {"true": 1}, 1.5])
 def test_what_is_no_yes_is_not_heard_as_one(desk: Desk, bo: str, no: object) -> None:
-    said = {"recurrence": no, "wants_contact": no, "stress": 1, "pain": 7, "global_change": -3}
+    said: Json = {"recurrence": no, "wants_contact": no, "stress": 1, "pain": 7, "global_change": -3}
     problem = assert_problem(answers_check_in(desk, bo, {"id": uuid4()}, **said), 422)
     assert (problem["advice"], problem["safety_raised"], worklist(desk)) == ([], False, {})
 
@@ -656,7 +656,8 @@ def test_severe_pain_in_a_check_in_is_told_to_the_therapist(
     discharges(desk, bo)
     clock.now += 31 * DAY
     first, *_ = check_ins(desk, bo)
-    answer = answers_check_in(desk, bo, first, **said, **({"stress": 1} if refused else {})).json()
+    extra: Json = {"stress": 1} if refused else {}
+    answer = answers_check_in(desk, bo, first, **said, **extra).json()
     assert answer["advice"] == ([SEVERE_ADVICE] if evidence else [])
     assert answer["safety_raised"] is bool(evidence)
     if evidence is None:

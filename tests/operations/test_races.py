@@ -16,7 +16,7 @@ from models.operations import findings, measures, patients, prescribing, program
 from models.operations.rejects import Refused, keep_refused
 from models.operations.sessions import Outcome, Result, record_sessions
 from models.operations.sign_ins import Tokens
-from models.refusals import Refusal, SafetyBlocked, VersionMismatch, WrongStatus
+from models.refusals import Conflict, Refusal, SafetyBlocked, VersionMismatch, WrongStatus
 from models.safety.red_flags import RED_FLAGS
 from models.tables import (
     Announcement,
