@@ -195,7 +195,15 @@ def run_rejects(settings: Settings, arguments: argparse.Namespace) -> int:
             if arguments.deed == "list":
                 raised = "safety raised" if one.safety_raised else "-"
                 replayed = f"replayed: {one.replayed_to}" if one.replayed_to else "-"
-                print(one.id, f"{one.received_at:%Y-%m-%d %H:%M}", one.session_id, one.code, raised, replayed, sep="  ")
+                print(
+                    one.id,
+                    f"{one.received_at:%Y-%m-%d %H:%M}",
+                    one.about or one.session_id,
+                    one.code,
+                    raised,
+                    replayed,
+                    sep="  ",
+                )
                 continue
             item = kept_item(one.session_id, one.body)
             if item is None:

@@ -73,7 +73,7 @@ class Problem(BaseModel):
     code: str = Field(examples=["invalid"])
     errors: list[FieldError] = []
     request_id: str | None = None
-    kept: bool | None = Field(default=None, description="A refused session: its body is kept.")
+    kept: bool | None = Field(default=None, description="A refused session or answer: its body is kept.")
     safety_raised: bool | None = Field(
         default=None, description="A refused session or answer: what it says about safety was heard."
     )

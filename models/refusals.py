@@ -178,7 +178,7 @@ class NotStorable(SessionRefused):
 
 
 class Conflict(SessionRefused):
-    """The id holds a session with other content than the one that was changed."""
+    """What is held has other content than the version that was to be changed."""
 
     code = "conflict"
 

@@ -1,18 +1,15 @@
 """Sessions: the patient's log, one at a time or a phone's whole queue, and what is new for a phone."""
 
 import json
-from collections.abc import Callable, Coroutine
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
-from starlette.concurrency import run_in_threadpool
 
 from api import problems
+from api.hearing import hearing
 from api.paging import Cursor, Limit, next_cursor, read_cursor
 from api.schemas.sessions import SessionAnswer, SessionOut, SessionPage, SessionPut
 from api.schemas.sync import ItemOut, PullOut, PushIn, PushOut, QueueItem, TodayOut, pushed
@@ -33,26 +30,6 @@ from models.refusals import NotSignedIn, Refusal, SessionRefused, TooManyItems, 
 from models.tables import Role
 
 _PLACE: TypeAdapter[tuple[Day, UUID]] = TypeAdapter(tuple[Day, UUID])
-
-
-class KeepsRefused(APIRoute):
-    """A route that keeps the body of a session it refuses: nothing a patient entered is lost, and what it says
-    about safety is heard, whatever is wrong with the rest.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # noqa: D102  (FastAPI calls it)
-        handle = super().get_route_handler()
-
-        async def keeping(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except (RequestValidationError, SessionRefused, VersionMismatch) as error:
-                code = error.code if isinstance(error, Refusal) else "invalid"
-                body = (await request.body()).decode(errors="replace")
-                await run_in_threadpool(_keep, request, body, code)
-                raise
-
-        return keeping
 
 
 def _keep(request: Request, body: str, code: str) -> None:
@@ -82,7 +59,7 @@ def _keep(request: Request, body: str, code: str) -> None:
     }
 
 
-kept = APIRouter(prefix="/v1", tags=["log"], route_class=KeepsRefused)
+kept = APIRouter(prefix="/v1", tags=["log"], route_class=hearing(_keep, SessionRefused, VersionMismatch))
 router = APIRouter(prefix="/v1", tags=["log"])
 
 

@@ -1,6 +1,7 @@
 """Sessions as they are said on the wire."""
 
 import json
+import re
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,14 +15,17 @@ from models.tables import DoneShare, Source
 EXT_BYTES = 2048
 BaseVersion = Annotated[int, whole(0, 1_000_000)]
 """The version of a session that a change rests on."""
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""A character no database keeps, as JSON writes it; after a backslash that is itself escaped it is only text."""
 
 
 def _small(ext: dict[str, Any]) -> dict[str, Any]:
     try:
-        text = json.dumps(ext, allow_nan=False)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("must be plain JSON") from error
-    if len(text.encode()) > EXT_BYTES or "\\u0000" in text or "\\ud" in text.lower():
+        text = json.dumps(ext, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
+    except (ValueError, RecursionError) as error:  # half a character cannot be encoded: that is a ValueError too
+        raise ValueError("must be plain JSON without broken characters") from error
+    if size > EXT_BYTES or _NUL.search(text):
         raise ValueError(f"must be at most {EXT_BYTES} bytes of JSON without broken characters")
     return ext
 

@@ -43,6 +43,15 @@ CONTACT_ADVICE = "Your therapist has been told that you would like to be contact
 MESSAGE_ADVICE = (
     "Your therapist will see your message, but not at once. In an emergency call the emergency number (112, 911, 999)."
 )
+UNREAD_ADVICE = (
+    "Your therapist has been told that you wrote a message, and will ask for it, but not at once. In an emergency call"
+    " the emergency number (112, 911, 999)."
+)
+SEVERE_ADVICE = (
+    "That sounds hard. Your therapist has been told and will contact you. Until then do only what feels right. New"
+    " numbness, weakness, or trouble with urine or bowels needs help at once: call the emergency number (112, 911,"
+    " 999)."
+)
 PAIN_ADVICE = "Stop the exercise that hurts and rest today. Your therapist has been told and will contact you."
 TOLD_ADVICE = "Your therapist has been told and will contact you. Until then do only what feels right."
 BETTER_ADVICE = (

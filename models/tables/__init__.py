@@ -16,7 +16,7 @@ from models.tables.exercise import (
     PrecautionSeverity,
     Protocol,
 )
-from models.tables.measurement import Measurement, TakenFrom, WeeklyAnswer
+from models.tables.measurement import AnswerVersion, Measurement, TakenFrom, WeeklyAnswer
 from models.tables.patient import (
     Condition,
     ConditionStatus,
@@ -51,6 +51,7 @@ from models.tables.standing import Announcement, Flag, ProgramStanding
 __all__ = [
     "Account",
     "Announcement",
+    "AnswerVersion",
     "Base",
     "Care",
     "CareKind",

@@ -104,8 +104,12 @@ def test_answering_a_check_in_or_a_week(client: httpx.Client, database: Database
     with at_most(5):
         assert client.get("/v1/me/check-ins", headers=clinic.patient).status_code == 200
     for path in (f"/v1/me/check-ins/{clinic.check_in_id}", f"/v1/me/weeks/{MONDAY}"):
-        for limit, pain, chips in ((12, 3, ["RF-01"]), (12, 4, ["RF-01", "fall"]), (3, 4, ["RF-01", "fall"])):
-            said = {"pain": pain, "confidence": 5, "chips": chips, "note": f"Pain {pain}"}
+        for limit, base, pain, chips in (
+            (12, 0, 8, ["RF-01"]),
+            (12, 1, 9, ["RF-01", "fall"]),
+            (3, 1, 9, ["RF-01", "fall"]),
+        ):
+            said = {"base_version": base, "pain": pain, "confidence": 5, "chips": chips, "note": f"Pain {pain}"}
             with at_most(limit):
                 assert client.put(path, json=said, headers=clinic.patient).is_success
 
