@@ -11,11 +11,21 @@ from sqlalchemy import ColumnElement, and_, case, inspect, or_, select
 from sqlalchemy.orm import Session
 
 from models.adherence import RULE_VERSION
-from models.adherence.flags import BARRIER_DAYS, FADING, HIDDEN_BY_PAUSES, SELF_CLOSING, Finding, FlagKind, Severity
+from models.adherence.flags import (
+    BARRIER_DAYS,
+    FADING,
+    HIDDEN_BY_PAUSES,
+    SELF_CLOSING,
+    Finding,
+    FlagKind,
+    Severity,
+    is_same_day,
+)
+from models.adherence.wording import why
 from models.database import insert_or_replace
 from models.operations.courses import Course, pause_holds
 from models.operations.ids import new_id
-from models.safety.red_flags import Alarm
+from models.safety.red_flags import PAIN_ADVICE, Alarm, SafetyAnswers
 from models.tables import Flag, Patient
 
 
@@ -208,6 +218,18 @@ def superseded(known: Sequence[Flag], stored: Collection[str], now: datetime) ->
     for flag in closing:
         flag.closed_at, flag.closed_because = now, Because.SUPERSEDED
     return closing
+
+
+def loose_alarms(heard: SafetyAnswers) -> list[Alarm]:
+    """A reason or a pain that no stored session holds: so the alarm does."""
+    raised = []
+    if heard.reason is not None:
+        severity = Severity.HIGH if is_same_day(heard.reason) else Severity.MEDIUM
+        raised.append(Alarm(FlagKind.BARRIER, severity, why(heard.reason), ""))
+    if heard.hurts:
+        pain = min(heard.worst_pain or 0, 10)
+        raised.append(Alarm(FlagKind.PAIN_HIGH, Severity.URGENT, f"pain {pain} of 10", PAIN_ADVICE))
+    return raised
 
 
 def detached(tx: Session, flag: Flag) -> Flag:

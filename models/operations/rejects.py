@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from models.database import insert_for
 from models.operations.callers import Caller
-from models.operations.flags import Heard, raise_alarms
+from models.operations.flags import Heard, loose_alarms, raise_alarms
 from models.operations.ids import new_id
 from models.operations.prescribing import visible_programs
 from models.operations.sessions import REFUSED, Item, Outcome, Result, record_sessions
 from models.refusals import Conflict, VersionMismatch
-from models.safety.red_flags import alarms, loose_alarms, salvage
+from models.safety.red_flags import alarms, salvage
 from models.tables import Account, Patient, Program, RejectedSession, SessionLog
 
 KEPT = timedelta(days=90)

@@ -18,7 +18,7 @@ from models.adherence.flags import main_reason, worst_pain
 from models.database import insert_for, insert_or_replace
 from models.operations.callers import Caller
 from models.operations.courses import Course, courses
-from models.operations.flags import Because, Heard
+from models.operations.flags import Because, Heard, loose_alarms
 from models.operations.prescribing import visible_programs
 from models.operations.standings import restate
 from models.operations.versions import content_of
@@ -37,7 +37,7 @@ from models.refusals import (
     UnknownSession,
     WrongDate,
 )
-from models.safety.red_flags import Alarm, SafetyAnswers, alarms, loose_alarms
+from models.safety.red_flags import Alarm, SafetyAnswers, alarms
 from models.tables import (
     DoneShare,
     Patient,

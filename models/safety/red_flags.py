@@ -20,7 +20,6 @@ from models.adherence.flags import (
     meaning,
     worst_pain,
 )
-from models.adherence.wording import why
 
 EMERGENCY = "Stop exercising. Call the emergency number (112, 911, 999) now and say what you feel."
 SAME_DAY = "Stop exercising. Get medical help today; if you cannot reach your clinic, go to urgent care."
@@ -275,18 +274,6 @@ class SafetyAnswers:
         because = meaning(self.reason)
         told += [_BY_REASON[because]] if because in _BY_REASON else []
         return list(dict.fromkeys(told))
-
-
-def loose_alarms(heard: SafetyAnswers) -> list[Alarm]:
-    """A reason or a pain that no stored session holds: so the alarm does."""
-    raised = []
-    if heard.reason is not None:
-        severity = Severity.HIGH if is_same_day(heard.reason) else Severity.MEDIUM
-        raised.append(Alarm(FlagKind.BARRIER, severity, why(heard.reason), ""))
-    if heard.hurts:
-        pain = min(heard.worst_pain or 0, 10)
-        raised.append(Alarm(FlagKind.PAIN_HIGH, Severity.URGENT, f"pain {pain} of 10", PAIN_ADVICE))
-    return raised
 
 
 def salvage(body: object) -> SafetyAnswers:
