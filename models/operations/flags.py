@@ -1,7 +1,10 @@
-"""Flags as they are kept: opened, reworded, closed by itself or by an answer; at most one open of a kind."""
+"""Flags as the engine keeps them: opened, reworded, closed by themselves; at most one open of a kind.
+
+What people closed by hand stays closed for its episode (docs/decisions/0006).
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -36,8 +39,10 @@ class Because(StrEnum):
     REVIEWED = "reviewed"
 
 
-_OTHERS_WRITE = ("announced", "acknowledged_at", "acknowledged_by", "snoozed_until", "created_at")
-"""Columns of a flag that are not ours to write back: the sweep and the therapists change them meanwhile."""
+_OTHERS_WRITE = ("announced", "created_at")
+"""Columns of a flag that are not ours to write back: the sweep changes them meanwhile. Therapists hold the patient as
+the engine does, so of what they write nothing is lost.
+"""
 _ANSWERS_LAST = timedelta(days=BARRIER_DAYS)
 _ENDS_BY_LOGGING = {FlagKind.PAIN_HIGH: Because.SETTLED, FlagKind.NOT_STARTED: Because.STARTED}
 
@@ -86,7 +91,9 @@ def raise_dangers(
     write: list[Flag] = []
     for program_id, flag in known.items():
         if program_id in dangers:
-            flag.evidence = {"findings": list(dangers[program_id])}
+            said = {"findings": list(dangers[program_id])}
+            flag.version += flag.evidence != said
+            flag.evidence = said
         else:
             flag.closed_at, flag.closed_because = now, Because.SETTLED
         write.append(flag)
@@ -121,12 +128,17 @@ def severity_at(now: datetime) -> ColumnElement[int]:
 
 
 def settle(
-    course: Course, open_flags: Sequence[Flag], findings: Sequence[Finding], *, because: Because, now: datetime
+    course: Course, known: Sequence[Flag], findings: Sequence[Finding], *, because: Because, now: datetime
 ) -> list[Flag]:
-    """What to write so that the open flags say what `findings` say: at most one open flag of a kind."""
-    wanted = {finding.kind: finding for finding in findings}
+    """What to write so that the open ones of the `known` flags say what `findings` say: at most one open flag of a
+    kind, and none of what the others, closed by hand, have answered.
+    """
+    by_hand = [flag for flag in known if flag.closed_by is not None]
+    wanted = {finding.kind: left for finding in findings if (left := _unanswered(finding, by_hand)) is not None}
     write: list[Flag] = []
-    for flag in open_flags:
+    for flag in known:
+        if flag.closed_at is not None:
+            continue
         finding = wanted.pop(flag.kind, None)
         ends = flag.kind is FlagKind.ENDANGERED and because is Because.PROGRAM_ENDED
         if flag.kind not in SELF_CLOSING and not ends:
@@ -156,16 +168,23 @@ def heed(
     program_id: UUID | None,
     now: datetime,
 ) -> list[Flag]:
-    """What to write for answers to act on. They concern the patient, not a program, and close only by hand."""
-    flags = {flag.kind: flag for flag in known}
+    """What to write for answers to act on. They concern the patient, not a program, and close only by hand.
+
+    An answer of a flag among `known` that was closed by hand is not heard again when its source is amended.
+    """
+    flags = {flag.kind: flag for flag in known if flag.closed_at is None}
+    by_hand = [flag for flag in known if flag.closed_at is not None]
     changed: dict[FlagKind, Flag] = {}
     for one in heard:
         for kind in sorted({alarm.kind for alarm in one.alarms}):
             alarms = [alarm for alarm in one.alarms if alarm.kind is kind]
             severity = max(alarm.severity for alarm in alarms)
             flag = flags.get(kind)
-            known_words = _words_of(flag, one.source)
+            told = [old for old in by_hand if old.kind is kind]
+            known_words = {said for old in (flag, *told) for said in _words_of(old, one.source)}
             words = [alarm.said for alarm in alarms if alarm.said not in known_words]
+            if flag is None and not words:
+                continue
             answer = {"source": one.source, "day": one.day.isoformat(), "at": now.isoformat(), "said": words}
             if flag is None:
                 evidence = {"answers": [answer]}
@@ -184,6 +203,9 @@ def heed(
                 flag.evidence = {"answers": [*flag.evidence["answers"], answer]}
                 flag.severity = max(flag.severity, severity)
                 flag.expires_at = now + _ANSWERS_LAST if flag.expires_at else None
+                # News is for everybody: who has seen the flag has not seen this.
+                flag.acknowledged_at = flag.acknowledged_by = flag.snoozed_until = None
+                flag.version += 1
             flags[kind] = changed[kind] = flag
     return list(changed.values())
 
@@ -197,6 +219,47 @@ def detached(tx: Session, flag: Flag) -> Flag:
 def save(tx: Session, flags: Sequence[Flag]) -> None:
     """Write flags, new and changed, in one statement and in this order."""
     insert_or_replace(tx, Flag, [_row(flag) for flag in flags], keeping=_OTHERS_WRITE)
+
+
+def level_at(flag: Flag, moment: datetime) -> Severity:
+    """How grave a flag was at a moment: what it opened with, or what it had risen to."""
+    if flag.rises_at is not None and flag.rises_to is not None and flag.rises_at <= moment:
+        return Severity(flag.rises_to)
+    return Severity(flag.severity)
+
+
+def _unanswered(finding: Finding, by_hand: Sequence[Flag]) -> Finding | None:
+    """What is left of a finding after what people closed: all of it, or its rise to a level nobody had seen."""
+    answered = [flag for flag in by_hand if flag.closed_at and _answers(flag, finding)]
+    if not answered:
+        return finding
+    seen = max(level_at(flag, flag.closed_at) for flag in answered if flag.closed_at)
+    closed_at = max(flag.closed_at for flag in answered if flag.closed_at)
+    if finding.severity > seen:
+        return replace(finding, opens_at=max(finding.opens_at, closed_at))
+    if finding.rises_at is None or finding.rises_to is None or finding.rises_to <= seen:
+        return None
+    return replace(
+        finding,
+        severity=finding.rises_to,
+        opens_at=max(finding.rises_at, closed_at),
+        rises_at=None,
+        rises_to=None,
+        nudges_at=None,
+    )
+
+
+def _answers(flag: Flag, finding: Finding) -> bool:
+    """Whether a flag that was closed by hand was about this very finding. High pain has no episode: there the session
+    counts, and how bad it was.
+    """
+    said, now_said = flag.evidence, finding.evidence
+    return (
+        flag.kind is finding.kind
+        and flag.episode == finding.episode
+        and said.get("session_id") == now_said.get("session_id")
+        and said.get("pain", 0) >= now_said.get("pain", 0)
+    )
 
 
 def _is_same(flag: Flag, finding: Finding, now: datetime) -> bool:
@@ -217,6 +280,7 @@ def _tells(flag: Flag, finding: Finding, now: datetime) -> bool:
         if getattr(flag, name) != value:
             setattr(flag, name, value)
             changed = True
+    flag.version += changed
     return changed
 
 

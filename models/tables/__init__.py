@@ -17,6 +17,7 @@ from models.tables.exercise import (
     Protocol,
 )
 from models.tables.measurement import Measurement, TakenFrom, WeeklyAnswer
+from models.tables.outreach import Channel, Outreach, Reached
 from models.tables.patient import (
     Condition,
     ConditionStatus,
@@ -55,6 +56,7 @@ __all__ = [
     "Care",
     "CareKind",
     "Category",
+    "Channel",
     "CheckIn",
     "Clinic",
     "Condition",
@@ -75,6 +77,7 @@ __all__ = [
     "LoadTag",
     "Login",
     "Measurement",
+    "Outreach",
     "OwnProtocol",
     "Patient",
     "Pause",
@@ -88,6 +91,7 @@ __all__ = [
     "ProgramStatus",
     "ProgramType",
     "Protocol",
+    "Reached",
     "RejectedSession",
     "Reply",
     "Review",

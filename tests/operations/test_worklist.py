@@ -1,22 +1,22 @@
 """The worklist: right at any moment, gravest first, one clinic's."""
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from models.adherence.flags import FlagKind
 from models.operations.callers import Caller
 from models.operations.sessions import record_sessions
-from models.operations.worklist import Row, worklist
+from models.operations.worklist import Place, Row, Wanted, worklist
 from models.tables import Role
 from tests.builders import DAY, NOON, a_clinic, a_member, a_patient, a_program, a_report
 
 LATER = NOON + 10 * DAY
 
 
-def the_list(tx: Session, caller: Caller, **but: object) -> list[Row]:
-    asked = {"therapist_id": None, "kind": None, "after": None, "limit": 100, "now": LATER} | but
-    return worklist(tx, caller, **asked)  # type: ignore[arg-type]
+def the_list(tx: Session, caller: Caller, *, after: Place | None = None, limit: int = 100, **but: Any) -> list[Row]:
+    return worklist(tx, caller, wanted=Wanted(**but), after=after, limit=limit, now=LATER)
 
 
 def test_gravest_first_then_oldest(tx: Session) -> None:
@@ -27,7 +27,7 @@ def test_gravest_first_then_oldest(tx: Session) -> None:
         if chips:
             now = NOON + timedelta(hours=number)
             record_sessions(tx, ines, [a_report(course.program.id, chips=chips)], now=now)
-    found = [(row.severity.word, row.family_name) for row in the_list(tx, ines, kind=None) if row.kind != "silence"]
+    found = [(row.severity.word, row.family_name) for row in the_list(tx, ines) if row.kind != "silence"]
     assert found == [
         ("emergency", "Patient 2"),
         ("urgent", "Patient 1"),
@@ -60,8 +60,8 @@ def test_filters(tx: Session) -> None:
     a_program(tx, ines, a_patient(tx, ines))
     a_program(tx, tomas, a_patient(tx, tomas, family_name="Brown"))
     assert [row.family_name for row in the_list(tx, ines, therapist_id=tomas.account_id)] == ["Brown"]
-    assert len(the_list(tx, ines, kind=FlagKind.NOT_STARTED)) == 2
-    assert the_list(tx, ines, kind=FlagKind.SILENCE) == []
+    assert len(the_list(tx, ines, kinds=[FlagKind.NOT_STARTED])) == 2
+    assert the_list(tx, ines, kinds=[FlagKind.SILENCE]) == []
 
 
 def test_another_clinic_sees_nothing(tx: Session) -> None:

@@ -28,7 +28,7 @@ def ines(tx: Session) -> Caller:
 
 
 def the_list(tx: Session, ines: Caller) -> list[Row]:
-    return worklist(tx, ines, therapist_id=None, kind=None, after=None, limit=100, now=TODAY)
+    return worklist(tx, ines, limit=100, now=TODAY)
 
 
 def test_the_demo_clinic_convinces(tx: Session, ines: Caller) -> None:
