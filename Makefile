@@ -25,8 +25,9 @@ check: .venv/dev  ## Formatter, linter, types, import contract, tests
 	@$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
 
-bench: .venv/dev  ## Measure the engine
+bench: .venv/dev  ## Measure the engine and the worklist
 	@$(BIN)/python -m tests.bench.assess
+	@$(BIN)/python -m tests.bench.worklist
 
 demo-reset: .venv/run  ## Throw the default SQLite database away and build the demo clinic anew
 	@test -z "$$DATABASE_URL" || { echo "demo-reset only knows the default database; unset DATABASE_URL." >&2; exit 1; }

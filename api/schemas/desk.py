@@ -159,7 +159,7 @@ class CloseIn(Said):
     because: Handled = Field(examples=["reached_agreed"])
     note: Note | None = Field(
         default=None,
-        description="Of a red flag or a fall: who saw the patient, and what was decided. Needed there, and for `other`.",
+        description="Needed for `other`; of a red flag or a fall: who saw the patient, and what was decided.",
     )
 
 

@@ -123,7 +123,7 @@ def flag_of(tx: Session, caller: Caller, flag_id: UUID, *, now: datetime) -> Kno
     ).all()
     by = {UUID(deed["by"]) for deed in flag.deeds}
     names = select(Account.id, Account.name).where(Account.clinic_id == caller.clinic_id, Account.id.in_(by))
-    name_of: dict[UUID, str] = dict(tx.execute(names).tuples().all()) if by else {}
+    name_of: dict[UUID, str] = {row.id: row.name for row in tx.execute(names)} if by else {}
     severity = level_at(flag, min(now, flag.closed_at or now))
     return Known(
         flag=flag,

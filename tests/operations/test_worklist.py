@@ -1,15 +1,19 @@
 """The worklist: right at any moment, gravest first, one clinic's."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import FlagKind
+from models.adherence.flags import FlagKind, Severity
 from models.operations.callers import Caller
 from models.operations.sessions import record_sessions
-from models.operations.worklist import Place, Row, Wanted, worklist
+from models.operations.worklist import Place, Row, Wanted, counts, worklist
 from models.tables import Role
+from tests.bench.clinics import many_flags
 from tests.builders import DAY, NOON, a_clinic, a_member, a_patient, a_program, a_report
 
 LATER = NOON + 10 * DAY
@@ -69,3 +73,44 @@ def test_another_clinic_sees_nothing(tx: Session) -> None:
     a_program(tx, ines, a_patient(tx, ines))
     assert len(the_list(tx, ines)) == 1
     assert the_list(tx, stranger) == []
+
+
+# What it costs.
+
+
+def test_the_list_is_a_range_of_the_index_however_much_is_closed_or_promised(tx: Session) -> None:
+    """Twenty due among two thousand promised and eight thousand closed: neither is read, by the page or the counts."""
+    ines = a_clinic(tx)
+    many_flags(tx, ines.clinic_id, ines.account_id, programs=2000, due=20, closed_each=4, now=LATER)
+    for wanted in (Wanted(), Wanted(therapist_id=ines.account_id, level=Severity.MEDIUM, unacknowledged=True)):
+        with sent_by(tx) as sent:
+            found = worklist(tx, ines, wanted=wanted, limit=51, now=LATER)
+            counted = counts(tx, ines, wanted, now=LATER)
+        assert len(found) == sum(counted.levels.values()) == 20
+        assert len(sent) == 2
+        for statement, parameters in sent:
+            plan = explained(tx, statement, parameters)
+            assert "ix_flag_opens" in plan, plan
+            assert "SCAN flag" not in plan, plan
+            assert "Seq Scan on flag" not in plan, plan
+
+
+@contextmanager
+def sent_by(tx: Session) -> Iterator[list[tuple[str, Any]]]:
+    """The statements of a transaction, with their parameters."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        sent.append((statement, parameters))
+
+    connection = tx.connection()
+    event.listen(connection, "before_cursor_execute", note)
+    yield sent
+    event.remove(connection, "before_cursor_execute", note)
+
+
+def explained(tx: Session, statement: str, parameters: Any) -> str:
+    """How the database would answer a statement."""
+    words = "EXPLAIN QUERY PLAN" if tx.get_bind().dialect.name == "sqlite" else "EXPLAIN"
+    rows = tx.connection().exec_driver_sql(f"{words} {statement}", parameters)
+    return "\n".join(str(row[-1]) for row in rows)
