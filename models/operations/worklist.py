@@ -155,13 +155,16 @@ def counts(tx: Session, caller: Caller, wanted: Wanted, *, now: datetime) -> Cou
 
 def _due(stmt: Any, caller: Caller, wanted: Wanted, now: datetime) -> Any:
     """The flags on the list now, but for the filter of kinds."""
-    stmt = (
-        stmt.select_from(Flag)
-        .join(Patient, and_(Patient.clinic_id == Flag.clinic_id, Patient.id == Flag.patient_id))
-        .where(Flag.clinic_id == caller.clinic_id, is_due(now), Patient.deleted_at.is_(None))
+    # Looked up flag by flag: PostgreSQL takes the due for many, as most flags lie in the past (closed), and would read
+    # every patient first.
+    in_care = select(Patient.deleted_at.is_(None)).where(
+        Patient.clinic_id == caller.clinic_id, Patient.id == Flag.patient_id
     )
     if wanted.therapist_id is not None:
-        stmt = stmt.where(Patient.therapist_id == wanted.therapist_id)
+        in_care = in_care.where(Patient.therapist_id == wanted.therapist_id)
+    stmt = stmt.select_from(Flag).where(
+        Flag.clinic_id == caller.clinic_id, is_due(now), in_care.scalar_subquery().is_(True)
+    )
     if wanted.level > Severity.INFO:
         stmt = stmt.where(severity_at(now) >= int(wanted.level))
     if wanted.unacknowledged:

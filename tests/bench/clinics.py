@@ -49,7 +49,10 @@ def many_flags(
     )
     soon, long_ago = now - timedelta(days=10), now - timedelta(days=300)
     ahead = now + timedelta(days=1)
-    groups = [(due, 0, soon, None), (programs - due, due, ahead, None)]
+    groups: list[tuple[int, int, datetime, datetime | None]] = [
+        (due, 0, soon, None),
+        (programs - due, due, ahead, None),
+    ]
     groups += [
         (programs, 0, long_ago + timedelta(days=number), long_ago + timedelta(days=200))
         for number in range(closed_each)
@@ -62,8 +65,8 @@ def many_flags(
                 "INSERT INTO flag (clinic_id, id, patient_id, about_id, kind, severity, opens_at, episode, evidence,"  # noqa: S608  (as above)
                 " closed_at, closed_because, deeds, version, rule_version, created_at)"
                 f" {words['numbers']} SELECT {clinic}, {words['fresh']}, {numbered}, {words['fresh']}, 'silence',"
-                f" 2 + (i - 2 * (i / 2)), {words['at']}, '2025-03-28', CAST(:evidence AS {_json(tx)}), {ends}, '[]', 1, 1,"
-                f" {words['at']} FROM n"
+                f" 2 + (i - 2 * (i / 2)), {words['at']}, '2025-03-28', CAST(:evidence AS {_json(tx)}), {ends},"
+                f" '[]', 1, 1, {words['at']} FROM n"
             ),
             {
                 "count": count,

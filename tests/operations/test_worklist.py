@@ -93,6 +93,8 @@ def test_the_list_is_a_range_of_the_index_however_much_is_closed_or_promised(tx:
             assert "ix_flag_opens" in plan, plan
             assert "SCAN flag" not in plan, plan
             assert "Seq Scan on flag" not in plan, plan
+            assert "Seq Scan on patient" not in plan, plan
+            assert "SCAN patient" not in plan, plan
 
 
 @contextmanager
