@@ -43,6 +43,11 @@ def test_the_demo_clinic_convinces(tx: Session, ines: Caller) -> None:
     assert len(answered) == 2
     assert kinds[FlagKind.RECURRENCE] == kinds[FlagKind.CONTACT_WANTED] == 1
 
+    # Three of the silent were called this morning, and one more is taken on.
+    silent = [row for row in rows if row.kind is FlagKind.SILENCE]
+    assert [row.last_outreach is not None for row in silent].count(True) == 3
+    assert [row.is_acknowledged for row in silent].count(True) == 4
+
     # Each silent patient's reason can be checked against their sessions.
     for row in rows:
         if row.kind is not FlagKind.SILENCE or row.program_id is None:
