@@ -25,8 +25,9 @@ check: .venv/dev  ## Formatter, linter, types, import contract, tests
 	@$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
 
-bench: .venv/dev  ## Measure the engine
+bench: .venv/dev  ## Measure the engine and the worklist
 	@$(BIN)/python -m tests.bench.assess
+	@$(BIN)/python -m tests.bench.worklist
 
 torture: .venv/dev  ## Kill the server while phones send, a minute on each database, and count what is lost
 	@$(BIN)/python -m tests.sync.torture

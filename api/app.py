@@ -13,7 +13,19 @@ from fastapi_offline import FastAPIOffline
 from api import problems
 from api.logs import RequestLog
 from api.problems import Accidents, BodyLimit
-from api.routes import adherence, devices, exercises, health, identity, measures, patients, programs, safety, sessions
+from api.routes import (
+    adherence,
+    desk,
+    devices,
+    exercises,
+    health,
+    identity,
+    measures,
+    patients,
+    programs,
+    safety,
+    sessions,
+)
 from api.settings import Settings
 from api.visit import who_may
 from models.database import POOL_SIZE, Database
@@ -48,6 +60,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         sessions.kept,
         sessions.router,
         adherence.router,
+        desk.router,
         devices.router,
         programs.router,
         patients.router,

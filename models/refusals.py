@@ -81,6 +81,24 @@ class NotAsked(Refusal):
     code = "not_asked"
 
 
+class FlagNotOpen(Refusal):
+    """The flag is only promised: nobody needs to act yet."""
+
+    code = "flag_not_open"
+
+
+class FlagClosed(Refusal):
+    """The flag is closed; `closed_at`, `closed_by` and `closed_because` say when, by whom and why."""
+
+    code = "flag_closed"
+
+
+class NotByHand(Refusal):
+    """Flags of this kind cannot be put off or closed like that."""
+
+    code = "not_by_hand"
+
+
 class SafetyBlocked(Refusal):
     """The safety check found what blocks; `findings` say what, and which of it a typed reason can override."""
 

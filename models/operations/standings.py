@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, literal, null, or_, select, type_coerce
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from models.adherence import RULE_VERSION, Assessment, Change, Done, Standing, assess, standing_at
 from models.adherence.flags import (
     BARRIER_DAYS,
     Finding,
+    FlagKind,
     Report,
     barrier,
     not_started,
@@ -69,12 +70,12 @@ def restate(
     for program_id, course in found.items():
         if course.program.status is ProgramStatus.DRAFT:
             continue
-        standing, open_flags = before[program_id]
+        standing, known = before[program_id]
         history = histories[program_id]
         judged = assess(course.plan(), history.done, now, contacts=history.contacts, withdrawn=course.withdrawn)
         standings.append(_standing_row(clinic_id, program_id, judged, standing, now))
-        findings = _findings(course, judged, history, now)
-        about_program = [flag for flag in open_flags if flag.about_id == program_id]
+        findings = _findings(course, judged, history, known, now)
+        about_program = [flag for flag in known if flag.about_id == program_id]
         flags += settle(course, about_program, findings, because=because, now=now)
     flags += _heeded(clinic_id, found, before, heard or {}, now)
     insert_or_replace(tx, ProgramStanding, standings)
@@ -112,9 +113,12 @@ def history_of(tx: Session, clinic_id: UUID, course: Course, as_of: datetime, re
 def _standings_and_flags(
     tx: Session, clinic_id: UUID, found: Collection[UUID]
 ) -> dict[UUID, tuple[ProgramStanding | None, list[Flag]]]:
-    """Each program's standing as last written, and the open flags about it or its patient, in one statement."""
+    """Each program's standing as last written, and the flags about it or its patient that are open or were closed by
+    hand, in one statement.
+    """
+    by_hand = aliased(Flag)
     rows = tx.execute(
-        select(Program.id, ProgramStanding, Flag)
+        select(Program.id, ProgramStanding, Flag, by_hand)
         .join(
             ProgramStanding,
             and_(ProgramStanding.clinic_id == Program.clinic_id, ProgramStanding.program_id == Program.id),
@@ -129,14 +133,22 @@ def _standings_and_flags(
             ),
             isouter=True,
         )
+        .join(
+            by_hand,
+            and_(
+                by_hand.clinic_id == Program.clinic_id,
+                by_hand.about_id.in_([Program.id, Program.patient_id]),
+                by_hand.closed_by.is_not(None),
+            ),
+            isouter=True,
+        )
         .where(Program.clinic_id == clinic_id, Program.id.in_(found))
         .execution_options(populate_existing=True)
     ).all()
     before: dict[UUID, tuple[ProgramStanding | None, list[Flag]]] = {}
-    for program_id, standing, flag in rows:
+    for program_id, standing, *some in rows:
         _, flags = before.setdefault(program_id, (standing, []))
-        if flag is not None:
-            flags.append(flag)
+        flags += [flag for flag in some if flag is not None and flag not in flags]
     for flag in {id(flag): flag for _, flags in before.values() for flag in flags}.values():
         detached(tx, flag)
     return before
@@ -238,7 +250,9 @@ def _history(rows: Sequence[_Row]) -> History:
     )
 
 
-def _findings(course: Course, judged: Assessment, history: History, now: datetime) -> list[Finding]:
+def _findings(
+    course: Course, judged: Assessment, history: History, known: Sequence[Flag], now: datetime
+) -> list[Finding]:
     over = judged.standing in {Standing.ENDED, Standing.WITHDRAWN}
     program = course.program
     pain, reports = pain_high(history.reports), history.reports
@@ -247,7 +261,10 @@ def _findings(course: Course, judged: Assessment, history: History, now: datetim
         # No session will settle it any more; what is told after the end is heard all the same.
         pain = pain and replace(pain, expires_at=max(ended_at, pain.opens_at) + timedelta(days=BARRIER_DAYS))
         reports = tuple(report for report in reports if report.told_at > ended_at)
-    found = [pain, barrier(reports, now)]
+    # A reason somebody has answered does not stand before one that nobody has.
+    by_hand = [flag for flag in known if flag.kind is FlagKind.BARRIER and flag.closed_by is not None]
+    answered = {(flag.episode, flag.evidence.get("reason")) for flag in by_hand}
+    found = [pain, barrier([one for one in reports if (one.session_id, one.reason) not in answered], now)]
     if course.withdrawn and program.ended_on and program.ended_at:
         found.append(withdrawn(program.end_reason or "other", program.ended_on, program.ended_at))
     if not over and program.review_due_on is not None:

@@ -17,6 +17,7 @@ from models.tables.exercise import (
     Protocol,
 )
 from models.tables.measurement import AnswerVersion, Measurement, TakenFrom, WeeklyAnswer
+from models.tables.outreach import Channel, Outreach, Reached
 from models.tables.patient import (
     Condition,
     ConditionStatus,
@@ -56,6 +57,7 @@ __all__ = [
     "Care",
     "CareKind",
     "Category",
+    "Channel",
     "CheckIn",
     "Clinic",
     "Condition",
@@ -76,6 +78,7 @@ __all__ = [
     "LoadTag",
     "Login",
     "Measurement",
+    "Outreach",
     "OwnProtocol",
     "Patient",
     "Pause",
@@ -89,6 +92,7 @@ __all__ = [
     "ProgramStatus",
     "ProgramType",
     "Protocol",
+    "Reached",
     "RejectedSession",
     "Reply",
     "Review",

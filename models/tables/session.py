@@ -38,6 +38,7 @@ class SessionLog(Tenant, Base, kw_only=True):
         of("program", "program_id"),
         Index("ix_session_program_day", "clinic_id", "program_id", "local_date", "id"),
         Index("ix_session_change", "clinic_id", "patient_id", "change_number"),
+        Index("ix_session_patient", "clinic_id", "patient_id", "performed_at", "id"),
         CheckConstraint("pain_before BETWEEN 0 AND 10", "pain_before"),
         CheckConstraint("pain_during BETWEEN 0 AND 10", "pain_during"),
         CheckConstraint("pain_after BETWEEN 0 AND 10", "pain_after"),

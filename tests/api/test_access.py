@@ -74,6 +74,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "stop_program": {"reason": "no_time"},
     "create_staff": {"role": "admin", "name": "A", "email": "a@b.example", "password": "long enough for this"},
     "log_session": SESSION,
+    "snooze_flag": {"days": 7},
+    "close_flag": {"because": "handled"},
+    "record_outreach": {"channel": "phone", "outcome": "no_answer"},
     "push_items": {"items": [{"op": "put", "id": "{session_id}", "session": SESSION}]},
 }
 MAY: dict[str, set[Role]] = {
@@ -151,6 +154,13 @@ MAY: dict[str, set[Role]] = {
     "list_unsynced": STAFF,
     "get_adherence": EVERYONE,
     "get_worklist": STAFF,
+    "get_flag": STAFF,
+    "acknowledge_flag": STAFF,
+    "snooze_flag": STAFF,
+    "close_flag": STAFF,
+    "list_outreach": STAFF,
+    "record_outreach": STAFF,
+    "get_timeline": EVERYONE,
 }
 """Said a second time, on purpose: a route whose rule changes must change here too."""
 
@@ -161,6 +171,8 @@ VERSIONS = {
     "switch_rule": 1,
     "amend_protocol": 1,
     "delete_session": 1,
+    "snooze_flag": 1,
+    "close_flag": 1,
 }
 """What If-Match must say of the clinic's records."""
 SLUGS = {"get_exercise": "bird-dog", "amend_protocol": "our-back"}
@@ -194,6 +206,7 @@ def test_every_route_says_who_may(app: FastAPI) -> None:
 def knock(client: httpx.Client, route: APIRoute, mine: Clinic, headers: dict[str, str]) -> httpx.Response:
     """Call a route about `mine`'s patient and program, whoever is calling."""
     ids = {
+        "flag_id": a_flag(client, mine) if "flag_id" in route.param_convertors else None,
         "patient_id": mine.patient_id,
         "program_id": mine.program_id,
         "condition_id": mine.condition_id,
@@ -217,6 +230,14 @@ def knock(client: httpx.Client, route: APIRoute, mine: Clinic, headers: dict[str
         client.put(log, json=_filled(SESSION, ids), headers=mine.patient)
     body = _filled(BODIES.get(route.name), ids)
     return client.request(method, path, json=body, headers={**headers, **extra})
+
+
+def a_flag(client: httpx.Client, mine: Clinic) -> object:
+    """A flag of the clinic's, opened by what its patient says; none of a program that is not there."""
+    said = {**SESSION, "program_id": str(mine.program_id), "done": "none", "reason": "ill"}
+    if not client.put(f"/v1/sessions/{uuid4()}", json=said, headers=mine.patient).is_success:
+        return uuid4()
+    return client.get("/v1/worklist", headers=mine.therapist).json()["items"][0]["flag_id"]
 
 
 def _filled(said: Any, ids: dict[str, Any]) -> Any:
@@ -263,7 +284,8 @@ def test_another_clinics_record_does_not_exist(
     app: FastAPI, client: httpx.Client, clinic: Clinic, stranger: Clinic, role: Role
 ) -> None:
     headers = getattr(clinic, role.value)
-    about = [route for route in routes(app) if {"patient_id", "program_id"} & set(route.param_convertors)]
+    named_by = {"patient_id", "program_id", "flag_id"}
+    about = [route for route in routes(app) if named_by & set(route.param_convertors)]
     assert len(about) >= 30
     for route in [*about, named(app, "log_session"), named(app, "answer_check_in")]:
         if role not in MAY[route.name]:

@@ -94,6 +94,7 @@ def test_a_patient_is_replaced_only_by_who_read_the_latest(client: httpx.Client,
         ("/v1/patients/{patient}/screenings", {"answers": {"RF-01": False}}),
         ("/v1/patients/{patient}/programs", {"protocol": "neck-posture-desk"}),
         ("/v1/patients/{patient}/measures", {"code": "pain", "score": 4}),
+        ("/v1/patients/{patient}/outreach", {"channel": "phone", "outcome": "no_answer"}),
         ("/v1/programs/{program}/pauses", {"from_on": "2025-03-10", "to_on": "2025-03-12", "reason": "holiday"}),
         (
             "/v1/programs/{program}/discharge",

@@ -36,7 +36,7 @@ MIDNIGHT = timedelta(hours=12)
 
 
 def the_list(tx: Session, caller: Caller, day: str, hour: int = 12) -> list[Row]:
-    return worklist(tx, caller, therapist_id=None, kind=None, after=None, limit=100, now=at(day, hour))
+    return worklist(tx, caller, limit=100, now=at(day, hour))
 
 
 def closed(tx: Session, kind: FlagKind = FlagKind.SILENCE) -> list[str | None]:
