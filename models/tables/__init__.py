@@ -2,6 +2,7 @@
 
 from models.prescription.dosage import Side
 from models.tables.account import Account, Contact, Device, Login, Reply, Role, SignIn, Throttle, Token, TokenKind
+from models.tables.announcement import Announcement, Channel, Delivery, EventKind, Webhook
 from models.tables.base import Base
 from models.tables.clinic import Clinic
 from models.tables.exercise import (
@@ -46,7 +47,7 @@ from models.tables.program import (
     Teaching,
 )
 from models.tables.session import DoneShare, RejectedSession, SessionEntry, SessionLog, SessionVersion, Source
-from models.tables.standing import Announcement, Flag, ProgramStanding
+from models.tables.standing import Flag, ProgramStanding
 
 __all__ = [
     "Account",
@@ -55,14 +56,17 @@ __all__ = [
     "Care",
     "CareKind",
     "Category",
+    "Channel",
     "CheckIn",
     "Clinic",
     "Condition",
     "ConditionStatus",
     "Contact",
     "Deed",
+    "Delivery",
     "Device",
     "DoneShare",
+    "EventKind",
     "Examination",
     "Exercise",
     "ExerciseNeed",
@@ -107,5 +111,6 @@ __all__ = [
     "Throttle",
     "Token",
     "TokenKind",
+    "Webhook",
     "WeeklyAnswer",
 ]
