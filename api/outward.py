@@ -69,18 +69,18 @@ class _Connection(HTTPConnection):
         return max(0.001, self._deadline - time.monotonic())
 
     def _first_that_answers(self, found: list[tuple[socket.AddressFamily, tuple[object, ...]]]) -> socket.socket:
-        refused: OSError | None = None
-        for family, where in found:
+        for number, (family, where) in enumerate(found, 1):
             line = socket.socket(family, socket.SOCK_STREAM)
             line.settimeout(self._left())
             try:
                 line.connect(where)
-            except OSError as error:
+            except OSError:
                 line.close()
-                refused = error
+                if number == len(found):
+                    raise
             else:
                 return line
-        raise refused or OSError("no address")
+        raise OSError("no address")
 
 
 def post(
@@ -103,13 +103,13 @@ def post(
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request("POST", path, body, {**_SAID, **headers})
-        answer = connection.getresponse()
-        arrived = 200 <= answer.status < 300
-        return Attempt(
-            failure=None if arrived else Failure.STATUS,
-            status=answer.status,
-            retry_after=_retry_after(answer.headers.get("Retry-After")) if answer.status in _BUSY else None,
-        )
+        with connection.getresponse() as answer:
+            arrived = 200 <= answer.status < 300
+            return Attempt(
+                failure=None if arrived else Failure.STATUS,
+                status=answer.status,
+                retry_after=_retry_after(answer.headers.get("Retry-After")) if answer.status in _BUSY else None,
+            )
     except (OSError, HTTPException, ValueError, ForbiddenAddressError) as error:
         return Attempt(failure=Failure.TIMEOUT if connection.is_late() else _why(error))
     finally:
