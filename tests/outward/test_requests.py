@@ -144,7 +144,16 @@ def test_what_does_not_speak_http_is_told_apart() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.0.1", "::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "fe80::1"],
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "169.254.169.254",
+        "192.168.0.1",
+        "::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "fe80::1",
+    ],
 )
 def test_a_name_that_resolves_into_our_network_is_not_connected_to(
     resolving: Callable[..., list[str]], connected: list[object], address: str
@@ -163,7 +172,9 @@ def test_other_ways_to_write_this_machine_are_not_connected_to(connected: list[o
     assert connected == []
 
 
-@pytest.mark.parametrize("url", ["https://127.0.0.1/", "https://[::1]/", "https://[::ffff:7f00:1]/", "http://a.example/"])
+@pytest.mark.parametrize(
+    "url", ["https://127.0.0.1/", "https://[::1]/", "https://[::ffff:7f00:1]/", "http://a.example/"]
+)
 def test_a_url_that_a_setting_no_longer_allows_is_not_connected_to(connected: list[object], url: str) -> None:
     assert post(url, {}, b"{}", Allowed()).failure is Failure.FORBIDDEN_ADDRESS
     assert connected == []
