@@ -55,8 +55,6 @@ def a_receiver() -> Iterator[Receiver]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_GET = do_POST
-
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
@@ -64,7 +62,7 @@ def a_receiver() -> Iterator[Receiver]:
         daemon_threads = True
         block_on_close = False
 
-        def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        def handle_error(self, request: Any, client_address: Any) -> None:
             """Who asked has hung up."""
 
     with Server(("127.0.0.1", 0), Handler) as server:

@@ -27,7 +27,7 @@ from models.database import Database
 from models.delivery.addresses import Allowed
 from models.delivery.retries import LEASE, Attempt, Failure
 from models.delivery.signing import secret_text
-from models.operations import announcements, webhooks
+from models.operations import announcements, sweep, webhooks
 from models.operations.announcements import Claimed, Target
 from models.operations.callers import Caller
 from models.operations.sessions import record_sessions
@@ -96,7 +96,8 @@ def test_while_a_secret_is_rotated_both_verify_and_afterwards_only_the_new_one(
         old = webhook.secret
         new = webhooks.rotate_secret(tx, ines, webhook.id, now=now).secret
         falls(tx, ines)
-    sweeper, clock = a_sweeper(shared_database, clock := Clock(now)), clock
+    clock = Clock(now)
+    sweeper = a_sweeper(shared_database, clock)
     sweeper.sweep()
     heard = receiver.heard[-1]
     for secret in (old, new):
@@ -132,7 +133,7 @@ def test_four_claimers_at_once_claim_each_delivery_once(shared_database: Databas
     with shared_database.writing() as tx:
         ines, webhook = a_listening_clinic(tx, "http://127.0.0.1:1/")
         falls(tx, ines, 12)
-        sweeping.sweep.announce_due(tx, ines.clinic_id, now=NOON)
+        sweep.announce_due(tx, ines.clinic_id, now=NOON)
     target = Target(Channel.WEBHOOK, webhook.id)
 
     def claim(_: int) -> list[Claimed]:
@@ -151,7 +152,7 @@ def test_a_crash_after_claiming_leads_to_a_repeat_under_the_same_id(
     with shared_database.writing() as tx:
         ines, webhook = a_listening_clinic(tx, receiver.base)
         falls(tx, ines)
-        sweeping.sweep.announce_due(tx, ines.clinic_id, now=NOON)
+        sweep.announce_due(tx, ines.clinic_id, now=NOON)
     with shared_database.writing() as tx:
         (one,) = announcements.claim(tx, ines.clinic_id, Target(Channel.WEBHOOK, webhook.id), now=NOON)
     if sent_before:
