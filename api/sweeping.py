@@ -84,7 +84,8 @@ class Sweeper:
         swept = Swept()
         with self._reading() as tx:
             clinics = sweep.every_clinic(tx)
-        for clinic_id in clinics:
+            due = [clinic_id for clinic_id in clinics if sweep.is_anything_due(tx, clinic_id, now=self.clock())]
+        for clinic_id in due:
             swept.announced += self._announce(clinic_id)
         self._deliver(clinics, swept)
         if self._forgot_at is None or self.clock() - self._forgot_at >= _FORGET_EVERY:
@@ -113,9 +114,6 @@ class Sweeper:
                 log.warning("sweep", extra={"error": type(error).__name__}, exc_info=error)
 
     def _announce(self, clinic_id: UUID) -> int:
-        with self._reading() as tx:
-            if not sweep.is_anything_due(tx, clinic_id, now=self.clock()):
-                return 0
         announced = 0
         while not self._stopping.is_set():
             with self._writing() as tx:
@@ -127,8 +125,8 @@ class Sweeper:
 
     def _deliver(self, clinics: Sequence[UUID], swept: Swept) -> None:
         queue: SimpleQueue[tuple[UUID, Target]] = SimpleQueue()
-        for clinic_id in clinics:
-            with self._reading() as tx:
+        with self._reading() as tx:
+            for clinic_id in clinics:
                 for target in announcements.waiting(tx, clinic_id, self.channels, now=self.clock()):
                     queue.put((clinic_id, target))
         senders = [
