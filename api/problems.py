@@ -33,6 +33,7 @@ STATUS: dict[type[refusals.Refusal], int] = {
     refusals.NotAcknowledged: 409,
     refusals.NoFlarePlan: 409,
     refusals.NameTaken: 409,
+    refusals.TooManyWebhooks: 409,
     refusals.VersionMismatch: 412,
     refusals.KeyReused: 422,
     refusals.SessionRefused: 422,

@@ -123,6 +123,12 @@ class NameTaken(Refusal):
     code = "name_taken"
 
 
+class TooManyWebhooks(Refusal):
+    """The clinic has as many webhooks as it may."""
+
+    code = "too_many_webhooks"
+
+
 class VersionMismatch(Refusal):
     """Someone else changed it first."""
 

@@ -2,6 +2,7 @@
 
 from models.prescription.dosage import Side
 from models.tables.account import Account, Contact, Device, Login, Reply, Role, SignIn, Throttle, Token, TokenKind
+from models.tables.announcement import Announcement, Delivery, DeliveryChannel, EventKind, Webhook
 from models.tables.base import Base
 from models.tables.clinic import Clinic
 from models.tables.exercise import (
@@ -47,7 +48,7 @@ from models.tables.program import (
     Teaching,
 )
 from models.tables.session import DoneShare, RejectedSession, SessionEntry, SessionLog, SessionVersion, Source
-from models.tables.standing import Announcement, Flag, ProgramStanding
+from models.tables.standing import Flag, ProgramStanding
 
 __all__ = [
     "Account",
@@ -64,8 +65,11 @@ __all__ = [
     "ConditionStatus",
     "Contact",
     "Deed",
+    "Delivery",
+    "DeliveryChannel",
     "Device",
     "DoneShare",
+    "EventKind",
     "Examination",
     "Exercise",
     "ExerciseNeed",
@@ -112,5 +116,6 @@ __all__ = [
     "Throttle",
     "Token",
     "TokenKind",
+    "Webhook",
     "WeeklyAnswer",
 ]

@@ -1,4 +1,4 @@
-"""How programs stand, what has been flagged, and what the outside must be told."""
+"""How programs stand, and what has been flagged."""
 
 from datetime import date, datetime
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.adherence import Standing
 from models.adherence.flags import FlagKind
-from models.tables.base import TENANT, Base, Identified, Tenant, of, of_clinic
+from models.tables.base import TENANT, Base, Identified, Tenant, of
 
 
 class ProgramStanding(Tenant, Base, kw_only=True):
@@ -101,16 +101,3 @@ class Flag(Identified, Base, kw_only=True):
     """Counts what a reader may have missed: what people did about it, and what was added to its evidence."""
     rule_version: Mapped[int]
     created_at: Mapped[datetime]
-
-
-class Announcement(Identified, Base, kw_only=True):
-    """Something the outside must be told, written with what it tells of."""
-
-    __tablename__ = "outbox"
-    __table_args__ = (of_clinic(), Index("ix_outbox_created", "clinic_id", "created_at"), {"info": TENANT})
-
-    kind: Mapped[str]
-    payload: Mapped[dict[str, Any]]
-    """Ids only: no health data leaves with an announcement."""
-    created_at: Mapped[datetime]
-    delivered_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -73,6 +73,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "discharge_patient": {"maintenance": {"protocol": "neck-posture-desk"}, "acknowledged": ALL_RULES},
     "stop_program": {"reason": "no_time"},
     "create_staff": {"role": "admin", "name": "A", "email": "a@b.example", "password": "long enough for this"},
+    "create_webhook": {"url": "https://hooks.example/new"},
+    "amend_webhook": {"url": "https://hooks.example/other"},
     "log_session": SESSION,
     "snooze_flag": {"days": 7},
     "close_flag": {"because": "handled"},
@@ -161,6 +163,14 @@ MAY: dict[str, set[Role]] = {
     "list_outreach": STAFF,
     "record_outreach": STAFF,
     "get_timeline": EVERYONE,
+    "list_webhooks": {Role.ADMIN},
+    "create_webhook": {Role.ADMIN},
+    "get_webhook": {Role.ADMIN},
+    "amend_webhook": {Role.ADMIN},
+    "delete_webhook": {Role.ADMIN},
+    "rotate_webhook_secret": {Role.ADMIN},
+    "try_webhook": {Role.ADMIN},
+    "list_deliveries": {Role.ADMIN},
 }
 """Said a second time, on purpose: a route whose rule changes must change here too."""
 
@@ -173,10 +183,11 @@ VERSIONS = {
     "delete_session": 1,
     "snooze_flag": 1,
     "close_flag": 1,
+    "amend_webhook": 1,
 }
 """What If-Match must say of the clinic's records."""
 SLUGS = {"get_exercise": "bird-dog", "amend_protocol": "our-back"}
-OK_FOR_AN_ACTIVE_PROGRAM = {200, 201, 204, 409}
+OK_FOR_AN_ACTIVE_PROGRAM = {200, 201, 202, 204, 409}
 
 
 def routes(app: FastAPI) -> list[APIRoute]:
@@ -217,6 +228,7 @@ def knock(client: httpx.Client, route: APIRoute, mine: Clinic, headers: dict[str
         "line_id": mine.lines[0],
         "session_id": uuid4(),
         "device_id": mine.device_id,
+        "webhook_id": mine.webhook_id,
         "rule_id": "R-14",
         "slug": SLUGS.get(route.name, "neck-posture-desk"),
     }
@@ -274,6 +286,7 @@ def test_nobody_comes_in_unknown(app: FastAPI, client: httpx.Client, clinic: Cli
         assert_problem(knock(client, named(app, name), clinic, headers), 401, "not_signed_in")
 
 
+ABOUT = {"patient_id", "program_id", "flag_id", "webhook_id"}
 ABOUT_SOMEONE = sorted(
     name for name in SIGNED_IN if name in BODIES or name.startswith(("get_", "list_", "activate", "invite"))
 )
@@ -284,14 +297,14 @@ def test_another_clinics_record_does_not_exist(
     app: FastAPI, client: httpx.Client, clinic: Clinic, stranger: Clinic, role: Role
 ) -> None:
     headers = getattr(clinic, role.value)
-    named_by = {"patient_id", "program_id", "flag_id"}
-    about = [route for route in routes(app) if named_by & set(route.param_convertors)]
+    about = [route for route in routes(app) if ABOUT & set(route.param_convertors)]
     assert len(about) >= 30
     for route in [*about, named(app, "log_session"), named(app, "answer_check_in")]:
         if role not in MAY[route.name]:
             continue
         problem = assert_problem(knock(client, route, stranger, headers), 404, "unknown")
-        nothing = Clinic(**{**vars(stranger), "patient_id": uuid4(), "program_id": uuid4(), "check_in_id": uuid4()})
+        unknown = dict.fromkeys(("patient_id", "program_id", "check_in_id", "webhook_id"), uuid4())
+        nothing = Clinic(**{**vars(stranger), **unknown})
         same = assert_problem(knock(client, route, nothing, headers), 404, "unknown")
         hidden = {"title", "request_id", "errors"}
         assert {key for key in problem if key not in hidden} == {key for key in same if key not in hidden}

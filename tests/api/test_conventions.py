@@ -100,6 +100,7 @@ def test_a_patient_is_replaced_only_by_who_read_the_latest(client: httpx.Client,
             "/v1/programs/{program}/discharge",
             {"maintenance": {"protocol": "neck-posture-desk"}, "acknowledged": sorted(RULES)},
         ),
+        ("/v1/webhooks", {"url": "https://hooks.example/a"}),
         ("/v1/staff", {"role": "admin", "name": "Ada", "email": "ada@b.example", "password": "long enough for this"}),
     ],
 )

@@ -25,9 +25,17 @@ CALCULATION = {
 PRESCRIPTION = {"models.prescription", *(f"models.prescription.{name}" for name in ("burden", "changes", "dosage"))}
 
 
+SIGNING = {"base64", "hashlib", "hmac", "ipaddress", "json", "urllib"}
+
+
 @pytest.mark.parametrize(
     ("room", "neighbours"),
-    [("adherence", set()), ("prescription", set()), ("safety", {"models.adherence.flags", *PRESCRIPTION})],
+    [
+        ("adherence", set()),
+        ("delivery", SIGNING),
+        ("prescription", set()),
+        ("safety", {"models.adherence.flags", *PRESCRIPTION}),
+    ],
 )
 def test_the_pure_rooms_import_only_calculation(room: str, neighbours: set[str]) -> None:
     graph = grimp.build_graph("models", include_external_packages=True)
