@@ -41,7 +41,7 @@ class Panel:
         middle = self.left + self.width / 2
         yield f'<text x="{self.left}" y="{self.top - 14}" class="head">{escape(title)}</text>'
         yield f'<text x="{middle}" y="{self.up(0) + 44}" text-anchor="middle">{escape(across)}</text>'
-        x, y = self.left - 42, self.top + self.height / 2
+        x, y = self.left - 50, self.top + self.height / 2
         yield f'<text x="{x}" y="{y}" text-anchor="middle" transform="rotate(-90 {x} {y})">{escape(upward)}</text>'
         yield f'<path d="M{self.left} {self.top}V{self.up(0)}H{self.left + self.width}" fill="none" stroke="{INK}"/>'
 
@@ -68,7 +68,7 @@ def draw(
     ]
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
-        ' aria-labelledby="title desc" font-family="system-ui, sans-serif" font-size="14">'
+        ' aria-labelledby="title desc" font-family="system-ui, sans-serif" font-size="13">'
     )
     return "\n".join(
         [
@@ -126,21 +126,23 @@ def _delays(
     for label, found in named.items():
         delay = getattr(found, what)
         if FEWEST <= found.false_a_year <= MOST and delay <= MOST_DAYS:
-            yield from _mark(panel.at(found.false_a_year), panel.up(delay / MOST_DAYS), label)
+            x, y = panel.at(found.false_a_year), panel.up(delay / MOST_DAYS)
+            # At the median our curve lies below the fixed gap's, at the p90 above it: names go to the free side.
+            below = label.startswith("engine") == (what == "median") and x - panel.left > 70
+            yield from _mark(x, y, label, below=below)
 
 
-def _mark(x: float, y: float, label: str) -> Iterator[str]:
-    """A named rule: ours are round and told below left, fixed gaps square and told above right."""
+def _mark(x: float, y: float, label: str, *, below: bool) -> Iterator[str]:
+    """A named rule: ours are round, fixed gaps square; the name stands below left or above right of it."""
     if label.startswith("engine"):
-        short = label.removeprefix("engine: ")
         yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{LOOKS[0][0]}" stroke="#ffffff" stroke-width="1.5"/>'
-        yield f'<text x="{x - 9:.1f}" y="{y + 17:.1f}" text-anchor="end" {_HALO}>{escape(short)}</text>'
     else:
         yield (
             f'<rect x="{x - 5:.1f}" y="{y - 5:.1f}" width="10" height="10" fill="{LOOKS[2][0]}" stroke="#ffffff"'
             ' stroke-width="1.5"/>'
         )
-        yield f'<text x="{x + 9:.1f}" y="{y - 7:.1f}" {_HALO}>{escape(label)}</text>'
+    at = f'x="{x - 9:.1f}" y="{y + 18:.1f}" text-anchor="end"' if below else f'x="{x + 9:.1f}" y="{y - 7:.1f}"'
+    yield f"<text {at} {_HALO}>{escape(label.removeprefix('engine: '))}</text>"
 
 
 _HALO = 'paint-order="stroke" stroke="#ffffff" stroke-width="4" stroke-linejoin="round"'
@@ -153,7 +155,7 @@ def _calibration(panel: Panel, calibration: Sequence[tuple[float, float]]) -> It
     step = panel.width / len(BINS)
     for i, ((low, high), (share, days)) in enumerate(zip(BINS, calibration, strict=True)):
         x = panel.left + i * step
-        yield f'<text x="{x + step / 2:.1f}" y="{panel.up(0) + 20}" text-anchor="middle">{low:g} to {high:g}</text>'
+        yield f'<text x="{x + step / 2:.1f}" y="{panel.up(0) + 20}" text-anchor="middle">{low:g}-{high:g}</text>'
         if days:
             y = panel.up(share)
             yield (
@@ -170,12 +172,12 @@ def _calibration(panel: Panel, calibration: Sequence[tuple[float, float]]) -> It
 
 def _legend(curves: Mapping[str, Sequence[Point]]) -> Iterator[str]:
     for i, ((colour, width, dashes), name) in enumerate(zip(LOOKS, curves, strict=False)):
-        x, y = 70 + (i % 3) * 265, 566 + (i // 3) * 28
+        x, y = 70 + (i % 3) * 330, 566 + (i // 3) * 28
         yield (
             f'<path d="M{x} {y}h44" fill="none" stroke="{colour}" stroke-width="{width}" stroke-dasharray="{dashes}"/>'
         )
         yield f'<text x="{x + 52}" y="{y + 5}">{escape(name)}</text>'
     yield (
-        f'<path d="M940 566h44" stroke="{LOOKS[2][0]}" stroke-width="2" stroke-dasharray="5 3"/>'
-        '<text x="992" y="571">what was said (box); above it is cautious</text>'
+        f'<path d="M940 594h44" stroke="{LOOKS[2][0]}" stroke-width="2" stroke-dasharray="5 3"/>'
+        '<text x="992" y="599">what was said (box); above it is cautious</text>'
     )

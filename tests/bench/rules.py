@@ -95,8 +95,8 @@ class EngineSweep:
 
 
 def _too_soon(known: Known, until: datetime) -> bool:
-    """Whether the product need not be asked: with its constants P(stopped) is below .12 after two missed slots, whatever
-    the habit, and there are no three slots in two days.
+    """Whether the product need not be asked: with its constants P(stopped) is below .12 after two missed slots,
+    whatever the habit, and there are no three slots in two days.
     """
     return until <= known.end_of_silent_day(3)
 

@@ -28,23 +28,32 @@ def good_books() -> dict[str, Books]:
     lapsed = Books((0.3, 0.5, 0.8), active_days=3652.5, false=[30, 15, 2], right=[9] * 3, delays=[[14.0]] * 3)
     return {
         "engine": lapsed,
-        "engine, P(stopped)": sweep,
+        "engine + pauses": replace(lapsed, false=[30, 15, 2]),
+        "engine, P(stopped)": replace(sweep, delays=[[11.0] for _ in range(size)]),
+        "engine, P(stopped) + pauses": sweep,
         "engine, P(stopped) + both": replace(sweep, delays=[[9.0] for _ in range(size)]),
         "fixed gap": replace(sweep, delays=[[12.0] for _ in range(size)]),
+        "fixed gap + pauses": replace(sweep, delays=[[11.5] for _ in range(size)]),
     }
 
 
 def test_the_bars_hold_where_they_should_and_a_missed_one_is_named() -> None:
     books = good_books()
     assert [name for name, _, holds in engine.bars(books) if not holds] == []
-    books["engine"].false[1] = 25
+    books["engine + pauses"].false[1] = 25
     books["fixed gap"].delays = [[11.0] for _ in books["fixed gap"].delays]
-    books["engine, P(stopped)"].days_gone[4:8] = [0.2] * 4
+    books["engine, P(stopped) + pauses"].days_gone[4:8] = [0.2] * 4
     assert [name for name, _, holds in engine.bars(books) if not holds] == [
         "lapsed, false alarms a year",
         "mean delay at one false alarm a year",
         "P 0.3 to 0.5, truly stopped",
     ]
+
+
+def test_beside_the_bars_stands_what_is_left_when_both_rules_know_the_same() -> None:
+    told = dict(engine.beside(good_books()))
+    assert told["mean delay at one false alarm a year, neither knows of pauses"].endswith("8.3% less")
+    assert told["mean delay at one false alarm a year, both know of pauses"].endswith("13.0% less")
 
 
 def test_the_chart_is_a_document_that_can_be_read_aloud() -> None:
