@@ -156,8 +156,8 @@ def _print_cohort(asked: Namespace, made: Sequence[Made], books: Books, habits: 
     if asked.csv:
         print(
             f"{asked.csv}: {books.stories:,} stories (a person cut at silences of {GONE_DAYS} days or more), taken to"
-            f" be expected {asked.days_per_week} days a week.\nA true stop is a silence of {GONE_DAYS} days or more, dated"
-            " the day after the last log; a log counts as received on its day."
+            f" be expected {asked.days_per_week} days a week.\nA true stop is a silence of {GONE_DAYS} days or more,"
+            " dated the day after the last log; a log counts as received on its day."
         )
         fitted = "these logs themselves, with hindsight"
     else:
