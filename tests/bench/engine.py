@@ -316,7 +316,7 @@ def _draw(asked: Namespace, books: Mapping[str, Books]) -> None:
     asked.svg.parent.mkdir(parents=True, exist_ok=True)
     asked.svg.write_text(
         draw(
-            {name.replace(ADDED[BOTH], ", pauses and heart-beats known"): curve(books[name]) for name in names},
+            {name.replace(ADDED[BOTH], " + pauses, heart-beats"): curve(books[name]) for name in names},
             {label: found for label, found in named_points(books) if label in marked},
             truly_stopped(books[SWEEP]),
             source=str(asked.csv.name) if asked.csv else f"{asked.patients:,} simulated patients, seed {asked.seed}",
