@@ -4,7 +4,7 @@ BIN := .venv/bin
 FT := $(BIN)/python -m api.cli
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench demo-reset requirements clean
+.PHONY: help run test check bench bench-engine torture demo-reset requirements clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -25,8 +25,15 @@ check: .venv/dev  ## Formatter, linter, types, import contract, tests
 	@$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
 
-bench: .venv/dev  ## Measure the engine
+bench: .venv/dev  ## Measure the engine and the worklist
 	@$(BIN)/python -m tests.bench.assess
+	@$(BIN)/python -m tests.bench.worklist
+
+torture: .venv/dev  ## Kill the server while phones send, a minute on each database, and count what is lost
+	@$(BIN)/python -m tests.sync.torture
+
+bench-engine: .venv/dev  ## Replay patients through the engine and simpler rules; CSV=path of person,date rows, SVG=path of the chart
+	@$(BIN)/python -m tests.bench.engine $(if $(CSV),--csv "$(CSV)") $(if $(SVG),--svg "$(SVG)") $(if $(PATIENTS),--patients "$(PATIENTS)") $(if $(SEED),--seed "$(SEED)") $(if $(DAYS_PER_WEEK),--days-per-week "$(DAYS_PER_WEEK)")
 
 demo-reset: .venv/run  ## Throw the default SQLite database away and build the demo clinic anew
 	@test -z "$$DATABASE_URL" || { echo "demo-reset only knows the default database; unset DATABASE_URL." >&2; exit 1; }

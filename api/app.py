@@ -1,7 +1,7 @@
 """create_app(): the HTTP door, assembled in one place."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -13,8 +13,22 @@ from fastapi_offline import FastAPIOffline
 from api import problems
 from api.logs import RequestLog
 from api.problems import Accidents, BodyLimit
-from api.routes import adherence, devices, exercises, health, identity, measures, patients, programs, safety, sessions
+from api.routes import (
+    adherence,
+    desk,
+    devices,
+    exercises,
+    health,
+    identity,
+    measures,
+    patients,
+    programs,
+    safety,
+    sessions,
+    webhooks,
+)
 from api.settings import Settings
+from api.sweeping import Sweeper, carrier
 from api.visit import who_may
 from models.database import POOL_SIZE, Database
 
@@ -35,19 +49,21 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         title="Followthrough",
         description=DESCRIPTION,
         version=version("followthrough"),
-        lifespan=_lifespan,
+        lifespan=_lifespan(settings, database),
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
         responses={422: {"model": problems.Problem, "description": "Invalid input"}},
     )
     app.state.database = database
     app.state.clock = lambda: datetime.now(UTC)
+    app.state.allowed = settings.allowed
     problems.install(app)
     # The log comes first: routes are tried in order, and it is asked most.
     routers = (
         sessions.kept,
         sessions.router,
         adherence.router,
+        desk.router,
         devices.router,
         programs.router,
         patients.router,
@@ -55,6 +71,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         measures.router,
         exercises.router,
         safety.router,
+        webhooks.router,
         identity.router,
         health.router,
     )
@@ -68,8 +85,18 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     return app
 
 
-@asynccontextmanager
-async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    # As many threads as connections, so that no thread ever waits for one.
-    anyio.to_thread.current_default_thread_limiter().total_tokens = POOL_SIZE
-    yield
+def _lifespan(settings: Settings, database: Database) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def alive(_app: FastAPI) -> AsyncIterator[None]:
+        sweeper = Sweeper(settings, database, carrier(settings)) if settings.sweep_seconds else None
+        # As many threads as connections, so that no thread ever waits for one; the sweep has one of them.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = POOL_SIZE - (sweeper is not None)
+        if sweeper is not None:
+            sweeper.start()
+        try:
+            yield
+        finally:
+            if sweeper is not None:
+                await anyio.to_thread.run_sync(sweeper.stop)
+
+    return alive

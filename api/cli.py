@@ -20,8 +20,9 @@ from api import logs
 from api.app import create_app
 from api.schemas.sync import kept_item
 from api.settings import Settings
+from api.sweeping import Sweeper, carrier
 from models.database import Database, open_database, sqlite_module
-from models.operations import accounts, rejects, sweep
+from models.operations import accounts, feed, rejects, sweep
 from models.operations.sessions import REFUSED
 from models.refusals import Refusal
 from models.tables import Role
@@ -34,8 +35,8 @@ ROOT = Path(__file__).parent.parent
 def main(said: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0 when all went well, 1 when refused, 2 when misspelled."""
     arguments = _parser().parse_args(said)
-    settings = Settings.from_environment()
     try:
+        settings = Settings.from_environment()
         return int(arguments.run(settings, arguments) or 0)
     except Refusal as refusal:
         print(f"followthrough: {refusal}", file=sys.stderr)
@@ -69,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     command("seed", seed, "Put exercises, precautions and protocols into the catalogue.")
     showing = command("demo", build_demo, "Build the demo clinic.")
     showing.add_argument("--if-empty", action="store_true", help="only if there is no clinic yet")
-    command("sweep", run_sweep, "Announce flags that have come due; forget what has expired.")
+    command("sweep", run_sweep, "Announce and deliver what has come due; forget what has expired.")
     counting = command("reassess", run_reassess, "Judge every program anew from its sessions.")
     counting.add_argument("--verify", action="store_true", help="change nothing; fail if anything would change")
     refused = command("rejects", run_rejects, "Sessions that were refused and kept: list them, or say them again.")
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     refused.add_argument("ids", nargs="*", type=UUID, metavar="ID", help="only these")
     refused.add_argument("--clinic", type=UUID, help="only of this clinic")
     refused.add_argument("--all", action="store_true", help="list also those whose session was stored since")
+    command("resync", run_resync, "After restoring a backup: let every phone start its pull anew.")
     command("openapi", show_openapi, "Print the OpenAPI document.")
     founding = command("create-clinic", create_clinic, "Create a clinic.")
     founding.add_argument("name")
@@ -144,20 +146,9 @@ def build_demo(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def run_sweep(settings: Settings, _arguments: argparse.Namespace) -> None:
-    """Announce what has come due, clinic by clinic."""
-    database, announced = _database(settings), 0
-    with database.reading() as tx:
-        clinics = sweep.every_clinic(tx)
-    for clinic_id in clinics:
-        while True:
-            with database.writing() as tx:
-                due = sweep.announce_due(tx, clinic_id, now=datetime.now(UTC))
-            announced += due
-            if not due:
-                break
-        with database.writing() as tx:
-            sweep.forget_expired(tx, clinic_id, now=datetime.now(UTC))
-    print(f"{announced} flags announced.")
+    """Announce and deliver what has come due, clinic by clinic."""
+    swept = Sweeper(settings, _database(settings), carrier(settings)).sweep()
+    print(f"{swept.announced} flags announced, {swept.delivered} deliveries made, {swept.failed} failed.")
 
 
 def run_reassess(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -194,7 +185,15 @@ def run_rejects(settings: Settings, arguments: argparse.Namespace) -> int:
             if arguments.deed == "list":
                 raised = "safety raised" if one.safety_raised else "-"
                 replayed = f"replayed: {one.replayed_to}" if one.replayed_to else "-"
-                print(one.id, f"{one.received_at:%Y-%m-%d %H:%M}", one.session_id, one.code, raised, replayed, sep="  ")
+                print(
+                    one.id,
+                    f"{one.received_at:%Y-%m-%d %H:%M}",
+                    one.about or one.session_id,
+                    one.code,
+                    raised,
+                    replayed,
+                    sep="  ",
+                )
                 continue
             item = kept_item(one.session_id, one.body)
             if item is None:
@@ -207,6 +206,13 @@ def run_rejects(settings: Settings, arguments: argparse.Namespace) -> int:
             print(one.id, result.outcome.value, why, sep="  ")
             left += result.outcome in REFUSED
     return 1 if left else 0
+
+
+def run_resync(settings: Settings, _arguments: argparse.Namespace) -> None:
+    """Void every cursor that was given out: a restored clinic may have forgotten what they count."""
+    with _database(settings).writing() as tx:
+        count = feed.void_cursors(tx)
+    print(f"The phones of {count} clinics start anew.")
 
 
 def show_openapi(settings: Settings, _arguments: argparse.Namespace) -> None:

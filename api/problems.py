@@ -26,10 +26,14 @@ STATUS: dict[type[refusals.Refusal], int] = {
     refusals.EmailTaken: 409,
     refusals.WrongStatus: 409,
     refusals.NotAsked: 409,
+    refusals.FlagNotOpen: 409,
+    refusals.FlagClosed: 409,
+    refusals.NotByHand: 409,
     refusals.SafetyBlocked: 409,
     refusals.NotAcknowledged: 409,
     refusals.NoFlarePlan: 409,
     refusals.NameTaken: 409,
+    refusals.TooManyWebhooks: 409,
     refusals.VersionMismatch: 412,
     refusals.KeyReused: 422,
     refusals.SessionRefused: 422,
@@ -73,7 +77,7 @@ class Problem(BaseModel):
     code: str = Field(examples=["invalid"])
     errors: list[FieldError] = []
     request_id: str | None = None
-    kept: bool | None = Field(default=None, description="A refused session: its body is kept.")
+    kept: bool | None = Field(default=None, description="A refused session or answer: its body is kept.")
     safety_raised: bool | None = Field(
         default=None, description="A refused session or answer: what it says about safety was heard."
     )
@@ -84,6 +88,9 @@ class Problem(BaseModel):
         default=None, description="A prescription that was not let through: what the safety rules found, gravest first."
     )
     retryable: bool | None = Field(default=None, description="The same request may succeed later.")
+    limit: int | None = Field(default=None, description="With 413: how many items, or bytes, are taken.")
+    version: int | None = Field(default=None, description="A conflict: the version the clinic holds.")
+    session: dict[str, Any] | None = Field(default=None, description="A conflict: the clinic's copy.")
 
 
 def problem(
@@ -308,7 +315,7 @@ def _describe(path: str, method: str, operation: dict[str, Any], roles: Sequence
         statuses += ["401", "403"]
     if "{" in path or method != "get" or "safe_for" in parameters:
         statuses.append("404")
-    if method != "get":
+    if method != "get" or path.endswith("/sync/pull"):
         statuses.append("409")
     if operation.get("requestBody"):
         statuses += ["400", "413"]

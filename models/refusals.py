@@ -81,6 +81,24 @@ class NotAsked(Refusal):
     code = "not_asked"
 
 
+class FlagNotOpen(Refusal):
+    """The flag is only promised: nobody needs to act yet."""
+
+    code = "flag_not_open"
+
+
+class FlagClosed(Refusal):
+    """The flag is closed; `closed_at`, `closed_by` and `closed_because` say when, by whom and why."""
+
+    code = "flag_closed"
+
+
+class NotByHand(Refusal):
+    """Flags of this kind cannot be put off or closed like that."""
+
+    code = "not_by_hand"
+
+
 class SafetyBlocked(Refusal):
     """The safety check found what blocks; `findings` say what, and which of it a typed reason can override."""
 
@@ -103,6 +121,12 @@ class NameTaken(Refusal):
     """A protocol of this name is there already."""
 
     code = "name_taken"
+
+
+class TooManyWebhooks(Refusal):
+    """The clinic has as many webhooks as it may."""
+
+    code = "too_many_webhooks"
 
 
 class VersionMismatch(Refusal):
@@ -178,7 +202,7 @@ class NotStorable(SessionRefused):
 
 
 class Conflict(SessionRefused):
-    """The id holds a session with other content than the one that was changed."""
+    """What is held has other content than the version that was to be changed."""
 
     code = "conflict"
 

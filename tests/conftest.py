@@ -164,7 +164,7 @@ def portal() -> Iterator[BlockingPortal]:
 
 @pytest.fixture(scope="session")
 def app() -> FastAPI:
-    return create_app(Settings(), Database(reading=_nowhere, writing=_nowhere))
+    return create_app(Settings(sweep_seconds=0), Database(reading=_nowhere, writing=_nowhere))
 
 
 @pytest.fixture

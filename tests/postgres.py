@@ -18,9 +18,10 @@ NOBODY = 65534
 
 
 class PrivateServer:
-    """One cluster for one test run, with durability off: it is thrown away afterwards."""
+    """One cluster for one run, with durability off unless asked for: it is thrown away afterwards."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self.durable = durable
         self.folder = Path(tempfile.mkdtemp(prefix="followthrough-pg-"))
         self.as_whom: dict[str, Any] = {}
         if os.geteuid() == 0:
@@ -38,8 +39,10 @@ class PrivateServer:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        settings = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_commit=off"
-        settings += f" -c full_page_writes=off -c max_connections=200 -c unix_socket_directories='{self.folder}'"
+        settings = f"-p {port} -c listen_addresses=127.0.0.1 -c max_connections=200"
+        settings += f" -c unix_socket_directories='{self.folder}'"
+        if not self.durable:
+            settings += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         log = str(self.folder / "log")
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-l", log, "-w", "-t", "60", "-o", settings, "start")
         self.url = f"postgresql://postgres@127.0.0.1:{port}/postgres"

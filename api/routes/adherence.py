@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, TypeAdapter
 
 from api.paging import Cursor, Limit, next_cursor, read_cursor
-from api.schemas.adherence import AdherenceOut, Worklist, WorklistRow
-from api.schemas.words import Instant
+from api.schemas.adherence import AdherenceOut, CountsOut, Level, Worklist, WorklistRow
+from api.schemas.words import Code, Instant
 from api.visit import SignedInVisit, StaffVisit
-from models.adherence.flags import FlagKind
+from models.adherence.kinds import FlagKind, Severity
 from models.operations.adherence import following
-from models.operations.worklist import worklist
+from models.operations.worklist import Wanted, counts, worklist
 
 router = APIRouter(prefix="/v1", tags=["adherence"])
 
@@ -37,17 +37,34 @@ def get_worklist(
     request: Request,
     response: Response,
     therapist_id: Annotated[UUID | None, Query(description="Only patients of this therapist.")] = None,
-    kind: FlagKind | None = None,
+    kind: Annotated[
+        list[FlagKind], Query(max_length=len(FlagKind), description="Only these kinds; may be repeated.")
+    ] = [],  # noqa: B006  (FastAPI copies it)
+    level: Annotated[Level, Query(description="At least so grave.")] = "info",
+    region: Annotated[
+        Code | None,
+        Query(description="Whose program has an exercise for this part of the body.", examples=["low_back"]),
+    ] = None,
+    unacknowledged: Annotated[bool, Query(description="Only what nobody has taken on.")] = False,  # noqa: FBT002  (a query)
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Worklist:
     after = read_cursor(cursor, _PLACE)
+    wanted = Wanted(
+        therapist_id=therapist_id,
+        kinds=kind,
+        level=Severity[level.upper()],
+        region=region,
+        unacknowledged=unacknowledged,
+    )
     with visit.reading() as (tx, caller):
-        rows = worklist(tx, caller, therapist_id=therapist_id, kind=kind, after=after, limit=limit + 1, now=visit.now)
+        rows = worklist(tx, caller, wanted=wanted, after=after, limit=limit + 1, now=visit.now)
+        counted = counts(tx, caller, wanted, now=visit.now)
     last = rows[limit - 1] if len(rows) > limit else None
     place = (int(last.severity), last.opened_at.isoformat(), last.flag_id) if last else None
     return Worklist(
         as_of=visit.now,
         items=[WorklistRow.of(row) for row in rows[:limit]],
+        counts=CountsOut.of(counted),
         next=next_cursor(request, response, place),
     )

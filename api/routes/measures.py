@@ -1,16 +1,14 @@
 """Check-ins after discharge, weekly questions, and outcome measures."""
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from starlette.concurrency import run_in_threadpool
 
+from api.hearing import hearing
 from api.schemas.measures import (
     CheckInAnswerOut,
     CheckInAnswersIn,
@@ -33,45 +31,30 @@ from api.visit import PatientsVisit, SignedInVisit, StaffVisit, credential_of, v
 from models.adherence.measures import MEASURES
 from models.operations import measures
 from models.operations.callers import Caller
-from models.operations.measures import Outcome
-from models.refusals import Invalid, NotAsked, NotSignedIn, Unknown
+from models.operations.measures import Refused
+from models.operations.sessions import Outcome
+from models.refusals import Conflict, Invalid, NotAsked, NotSignedIn, Unknown
 from models.tables import Role
 
 
-class HearsRefused(APIRoute):
-    """A route whose answers are heard where they cannot wait, whatever is wrong with the rest of them."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # noqa: D102  (FastAPI calls it)
-        handle = super().get_route_handler()
-
-        async def hearing(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except (RequestValidationError, Invalid, NotAsked, Unknown):
-                body = (await request.body()).decode(errors="replace")
-                await run_in_threadpool(_hear, request, body)
-                raise
-
-        return hearing
-
-
-def _hear(request: Request, body: str) -> None:
+def _keep(request: Request, body: str, code: str) -> None:
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
         return  # nothing that could be read
     visit = visit_of(request, credential_of(request), frozenset(Role))
     place = request.path_params
-    about = _read(UUID, place.get("check_in_id")) or _read(date.fromisoformat, place.get("monday")) or "refused answers"
+    about = _read(UUID, place.get("check_in_id")) or _read(date.fromisoformat, place.get("monday"))
     try:
         with visit.writing() as (tx, caller):
             patient_id = caller.patient_id or _read(UUID, place.get("patient_id"))
             if patient_id is None:
                 return  # about nobody
-            raised, advice = measures.hear_refused(tx, caller, patient_id, str(about), said, now=visit.now)
+            refused = Refused(about=about, raw=body, said=said, code=code)
+            raised, advice = measures.keep_refused(tx, caller, patient_id, refused, now=visit.now)
     except (NotSignedIn, Unknown):
         return  # a stranger's, or about nobody in sight
-    request.state.more = {"safety_raised": raised, "advice": advice}
+    request.state.more = {"kept": True, "safety_raised": raised, "advice": advice}
 
 
 def _read(read: Callable[[str], Any], said: str | None) -> Any:
@@ -82,7 +65,7 @@ def _read(read: Callable[[str], Any], said: str | None) -> Any:
         return None
 
 
-heard = APIRouter(prefix="/v1", tags=["measures"], route_class=HearsRefused)
+heard = APIRouter(prefix="/v1", tags=["measures"], route_class=hearing(_keep, Invalid, NotAsked, Unknown, Conflict))
 router = APIRouter(prefix="/v1", tags=["measures"])
 
 
@@ -101,7 +84,9 @@ def list_questions(visit: PatientsVisit) -> QuestionsOut:
 def answer_check_in(check_in_id: UUID, said: CheckInAnswersIn, visit: PatientsVisit) -> CheckInAnswerOut:
     with visit.writing() as (tx, caller):
         answers = said.as_answers()
-        answered = measures.answer_check_in(tx, caller, _own(caller), check_in_id, answers, now=visit.now)
+        answered = measures.answer_check_in(
+            tx, caller, _own(caller), check_in_id, answers, base_version=said.base_version, now=visit.now
+        )
         return CheckInAnswerOut.of(answered)
 
 
@@ -117,7 +102,9 @@ def answer_week(
     response: Response,
 ) -> WeekAnswerOut:
     with visit.writing() as (tx, caller):
-        answered = measures.answer_week(tx, caller, _own(caller), monday, said.as_answers(), now=visit.now)
+        answered = measures.answer_week(
+            tx, caller, _own(caller), monday, said.as_answers(), base_version=said.base_version, now=visit.now
+        )
         response.status_code = 201 if answered.outcome is Outcome.CREATED else 200
         return WeekAnswerOut.of(answered)
 
@@ -137,7 +124,9 @@ def answer_patients_check_in(
 ) -> CheckInAnswerOut:
     with visit.writing() as (tx, caller):
         answers = said.as_answers()
-        answered = measures.answer_check_in(tx, caller, patient_id, check_in_id, answers, now=visit.now)
+        answered = measures.answer_check_in(
+            tx, caller, patient_id, check_in_id, answers, base_version=said.base_version, now=visit.now
+        )
         return CheckInAnswerOut.of(answered)
 
 

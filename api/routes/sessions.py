@@ -1,18 +1,15 @@
 """Sessions: the patient's log, one at a time or a phone's whole queue, and what is new for a phone."""
 
 import json
-from collections.abc import Callable, Coroutine
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
-from starlette.concurrency import run_in_threadpool
 
 from api import problems
+from api.hearing import hearing
 from api.paging import Cursor, Limit, next_cursor, read_cursor
 from api.schemas.sessions import SessionAnswer, SessionOut, SessionPage, SessionPut
 from api.schemas.sync import ItemOut, PullOut, PushIn, PushOut, QueueItem, TodayOut, pushed
@@ -35,26 +32,6 @@ from models.tables import Role
 _PLACE: TypeAdapter[tuple[Day, UUID]] = TypeAdapter(tuple[Day, UUID])
 
 
-class KeepsRefused(APIRoute):
-    """A route that keeps the body of a session it refuses: nothing a patient entered is lost, and what it says
-    about safety is heard, whatever is wrong with the rest.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # noqa: D102  (FastAPI calls it)
-        handle = super().get_route_handler()
-
-        async def keeping(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except (RequestValidationError, SessionRefused, VersionMismatch) as error:
-                code = error.code if isinstance(error, Refusal) else "invalid"
-                body = (await request.body()).decode(errors="replace")
-                await run_in_threadpool(_keep, request, body, code)
-                raise
-
-        return keeping
-
-
 def _keep(request: Request, body: str, code: str) -> None:
     try:
         said = json.loads(body)
@@ -71,6 +48,7 @@ def _keep(request: Request, body: str, code: str) -> None:
     sent_at = instant_or_none(said.get("client_sent_at")) if isinstance(said, dict) else None
     try:
         with visit.writing() as (tx, caller):
+            devices.in_touch(tx, caller, sent_at=sent_at, now=visit.now)
             kept = rejects.keep_refused(tx, caller, refused, sent_at=sent_at, now=visit.now)
     except NotSignedIn:
         return  # a stranger's body is not kept
@@ -81,7 +59,7 @@ def _keep(request: Request, body: str, code: str) -> None:
     }
 
 
-kept = APIRouter(prefix="/v1", tags=["log"], route_class=KeepsRefused)
+kept = APIRouter(prefix="/v1", tags=["log"], route_class=hearing(_keep, SessionRefused, VersionMismatch))
 router = APIRouter(prefix="/v1", tags=["log"])
 
 
@@ -98,6 +76,8 @@ def log_session(
         devices.in_touch(tx, caller, sent_at=said.client_sent_at, now=visit.now)
         report = said.as_report(session_id, base)
         result = sessions.record_sessions(tx, caller, [report], sent_at=said.client_sent_at, now=visit.now)[0]
+        if matched is not None and result.outcome is Outcome.CREATED:
+            raise VersionMismatch("There is no such session to change; log it without If-Match.")
         _raise_refusal(result, is_matched=matched is not None)
     response.status_code = 201 if result.outcome is Outcome.CREATED else 200
     assert result.version is not None  # what was not refused is held
@@ -211,6 +191,8 @@ def _raise_refusal(result: Result, *, is_matched: bool) -> None:
         return
     if result.outcome is Outcome.CONFLICT and is_matched:
         refusal = VersionMismatch("The session was changed meanwhile; look at it again.")
+    if result.retryable:
+        refusal.more |= {"retryable": True}
     if result.held is not None:
         refusal.more |= {
             "version": result.version,

@@ -1,16 +1,18 @@
 """How a program is followed, and the worklist."""
 
 from datetime import date
+from typing import Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
 from api.schemas.words import Answer
 from models.adherence import RULE_VERSION, Standing
-from models.adherence.flags import FlagKind
+from models.adherence.kinds import FlagKind
 from models.adherence.rates import Rate, Rates
 from models.operations.adherence import Following
-from models.operations.worklist import Row
+from models.operations.worklist import Counts, Row
+from models.tables import Reached
 
 
 class RateOut(Answer):
@@ -137,18 +139,34 @@ class WorklistPatient(Answer):
     contact: ContactOut
 
 
+Level = Literal["info", "low", "medium", "high", "urgent", "emergency"]
+
+
+class TriedOut(Answer):
+    """The last attempt to reach the patient, about whatever."""
+
+    at: AwareDatetime
+    outcome: Reached
+    by: UUID
+    by_name: str
+
+
 class WorklistRow(Answer):
     """One reason to look at one patient."""
 
     flag_id: UUID
     kind: FlagKind
     severity: str = Field(examples=["high"], description="info < low < medium < high < urgent < emergency")
+    severity_rank: int = Field(description="The same as a number, 0 to 5.")
     opened_at: AwareDatetime
+    is_acknowledged: bool = Field(description="Somebody has taken it on, as grave as it is now.")
+    last_outreach: TriedOut | None
     evidence: str = Field(
         examples=["Usually 4 of 5 days a week; nothing since 9 Nov; 6 sessions missed that we would have expected."]
     )
     next_step: str = Field(description="A suggestion.")
     rule_version: int
+    version: int = Field(description='For If-Match, as `"v1"`.')
     patient: WorklistPatient
     program_id: UUID | None
     program_title: str | None
@@ -157,10 +175,12 @@ class WorklistRow(Answer):
 
     @classmethod
     def of(cls, row: Row) -> "WorklistRow":
-        plain = {name: getattr(row, name) for name in cls.model_fields if name not in {"severity", "patient"}}
+        plain = {name: getattr(row, name) for name in cls.model_fields if name not in _WORDED}
         return cls(
             **plain,
             severity=row.severity.word,
+            severity_rank=int(row.severity),
+            last_outreach=None if row.last_outreach is None else TriedOut.model_validate(row.last_outreach),
             patient=WorklistPatient(
                 id=row.patient_id,
                 given_name=row.given_name,
@@ -170,9 +190,24 @@ class WorklistRow(Answer):
         )
 
 
+_WORDED = {"severity", "severity_rank", "last_outreach", "patient"}
+
+
+class CountsOut(Answer):
+    """How many rows there are under the same filters, whatever kinds are asked for."""
+
+    kinds: dict[FlagKind, int] = Field(examples=[{"silence": 4, "pain_high": 1}])
+    levels: dict[str, int] = Field(examples=[{"urgent": 1, "medium": 4}])
+
+    @classmethod
+    def of(cls, counts: Counts) -> "CountsOut":
+        return cls(kinds=counts.kinds, levels={level.word: count for level, count in counts.levels.items()})
+
+
 class Worklist(Answer):
     """Who needs a therapist now, gravest first, then oldest."""
 
     as_of: AwareDatetime
     items: list[WorklistRow]
+    counts: CountsOut
     next: str | None = Field(description="Cursor of the next page.")

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from api.schemas.sessions import Ext
+from api.schemas.sessions import BaseVersion, Ext
 from api.schemas.words import Answer, Code, Day, Flagged, Line, Note, Reference, Said, Score, number, whole
 from models.adherence.measures import MEASURES, MOST_ACTIVITIES, PSYCHOSOCIAL_ITEMS, Direction, Moment, Risk, Wanted
 from models.adherence.questions import CHECK_IN, AnswerKind, weekly
-from models.operations.measures import Answered, Answers, Due, MeasurementDraft, Outcome, Point, Series, risk_of
+from models.operations.measures import Answered, Answers, Due, MeasurementDraft, Point, Series, risk_of
+from models.operations.sessions import Outcome
 from models.tables import CheckIn, Measurement, Source, TakenFrom, WeeklyAnswer
 
 
@@ -31,7 +32,16 @@ class ActivityIn(Said):
 Activities = Annotated[list[ActivityIn], Field(max_length=MOST_ACTIVITIES)]
 
 
-class WeekIn(Said):
+class _AnswersIn(Said):
+    base_version: BaseVersion | None = Field(
+        default=None, description="The version of the answers these change; left out, they are said for the first time."
+    )
+
+    def as_answers(self) -> Answers:
+        return Answers(**self.model_dump(exclude={"base_version"}))
+
+
+class WeekIn(_AnswersIn):
     """Answers to the weekly questions; leave out what is not answered. The questions: `GET /v1/me/check-ins`."""
 
     pain: Annotated[int, _within("pain")] | None = Field(default=None, description="Average of the last week, 0-10.")
@@ -51,11 +61,8 @@ class WeekIn(Said):
     note: Note | None = Field(default=None, description="Anything to tell the therapist.")
     ext: Ext | None = Field(default=None, description="Whatever a newer app wants kept: at most 2 KiB.")
 
-    def as_answers(self) -> Answers:
-        return Answers(**self.model_dump())
 
-
-class CheckInAnswersIn(Said):
+class CheckInAnswersIn(_AnswersIn):
     """Answers to a check-in; leave out what is not answered. The questions: `GET /v1/me/check-ins`."""
 
     pain: Annotated[int, _within("pain")] | None = Field(default=None, description="Average of the last week, 0-10.")
@@ -79,9 +86,6 @@ class CheckInAnswersIn(Said):
     )
     note: Note | None = Field(default=None, description="Anything to tell the therapist.")
     ext: Ext | None = Field(default=None, description="Whatever a newer app wants kept: at most 2 KiB.")
-
-    def as_answers(self) -> Answers:
-        return Answers(**self.model_dump())
 
 
 class AnswersOut(Answer):
@@ -113,6 +117,7 @@ class WeekOut(AnswersOut):
     """The weekly questions of one week."""
 
     monday: date
+    late: bool = Field(description="First answered more than a week after the week was over.")
 
 
 class WeekPage(Answer):
@@ -180,7 +185,7 @@ class QuestionsOut(Answer):
         asked = weekly(inflammatory=due.inflammatory)
         return cls(
             check_ins=[CheckInOut.model_validate(one) for one in due.check_ins],
-            check_in_questions=[QuestionOut.model_validate(one) for one in CHECK_IN],
+            check_in_questions=[QuestionOut.model_validate(one) for one in CHECK_IN] if due.check_ins else [],
             monday=due.monday,
             weekly_questions=[QuestionOut.model_validate(one) for one in asked] if due.monday else [],
         )

@@ -1,11 +1,12 @@
 """Sessions as they are said on the wire."""
 
 import json
+import re
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, model_validator
 
 from api.schemas.words import Answer, Code, Day, Flagged, Note, PhoneInstant, Said, Score, Zone, number, whole
 from models.operations.sessions import EntryReport, Held, Outcome, Result, SessionReport
@@ -14,20 +15,28 @@ from models.tables import DoneShare, Source
 EXT_BYTES = 2048
 BaseVersion = Annotated[int, whole(0, 1_000_000)]
 """The version of a session that a change rests on."""
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""A character no database keeps, as JSON writes it; after a backslash that is itself escaped it is only text."""
 
 
 def _small(ext: dict[str, Any]) -> dict[str, Any]:
     try:
-        text = json.dumps(ext, allow_nan=False)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("must be plain JSON") from error
-    if len(text.encode()) > EXT_BYTES or "\\u0000" in text or "\\ud" in text.lower():
+        text = json.dumps(ext, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
+    except (ValueError, RecursionError) as error:  # half a character cannot be encoded: that is a ValueError too
+        raise ValueError("must be plain JSON without broken characters") from error
+    if size > EXT_BYTES or _NUL.search(text):
         raise ValueError(f"must be at most {EXT_BYTES} bytes of JSON without broken characters")
     return ext
 
 
 Ext = Annotated[dict[str, Any], AfterValidator(_small)]
 """Whatever a newer app wants kept."""
+
+
+def _nothing(said: Any) -> Any:
+    """An empty box is nothing said."""
+    return None if isinstance(said, str) and not said.strip() else said
 
 
 class EntryIn(Said):
@@ -70,7 +79,7 @@ class SessionIn(Said):
     chips: Annotated[list[Code], Field(max_length=30)] = Field(
         default=[], description="One-tap reports: fall, dizzy, not_sure, RF-01 …", examples=[["not_sure"]]
     )
-    note: Note | None = None
+    note: Annotated[Note | None, BeforeValidator(_nothing)] = None
     entries: Annotated[list[EntryIn], Field(max_length=60)] = Field(default=[])
     ext: Ext | None = Field(
         default=None, description="Whatever a newer app wants kept: at most 2 KiB, returned unchanged."

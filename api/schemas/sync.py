@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, SkipValidation, TypeAdapter
+from pydantic import AwareDatetime, Field, SkipValidation, TypeAdapter, WithJsonSchema
 
 from api.schemas.agenda import AgendaItemOut
 from api.schemas.exercises import ExerciseOut
@@ -13,11 +13,10 @@ from api.schemas.measures import QuestionsOut
 from api.schemas.programs import ProgramOut, RevisionOut
 from api.schemas.sessions import BaseVersion, SessionIn, SessionOut, SessionPut
 from api.schemas.words import Answer, PhoneInstant, Said
-from models.adherence.flags import Reason
-from models.adherence.wording import why
+from models.adherence.wording import OWN_WORDS
 from models.operations.agenda import Why
 from models.operations.feed import Pulled
-from models.operations.notices import Notice, NoticeKind
+from models.operations.notices import Caution, Notice, NoticeKind
 from models.operations.sessions import Deletion, Item, Outcome, Result
 from models.operations.sync import Pushed
 from models.operations.today import ProgramToday, Today
@@ -60,7 +59,7 @@ class PushIn(Said):
     client_sent_at: PhoneInstant | None = Field(
         default=None, description="What the phone's clock shows as it sends: a wrong clock is corrected by it."
     )
-    items: list[SkipValidation[PutItem | DeleteItem]] = Field(
+    items: list[SkipValidation[Annotated[PutItem | DeleteItem, Field(discriminator="op")]]] = Field(
         description="Up to 200, each read by itself: a bad one never harms its neighbours."
     )
 
@@ -95,6 +94,9 @@ def kept_item(session_id: UUID, body: str) -> Item | None:
     return put.as_report(session_id, put.base_version)
 
 
+_PROBLEM = WithJsonSchema({"anyOf": [{"$ref": "#/components/schemas/Problem"}, {"type": "null"}]})
+
+
 class ItemOut(Answer):
     """The one outcome of one item."""
 
@@ -105,7 +107,7 @@ class ItemOut(Answer):
     advice: list[str] = Field(description="What to tell the patient now, gravest first.")
     safety_raised: bool = Field(description="Whether the clinic has been told of something that cannot wait.")
     session: SessionOut | None = Field(description="The clinic's copy, where it is not what was said.")
-    problem: dict[str, Any] | None = Field(
+    problem: Annotated[dict[str, Any] | None, _PROBLEM] = Field(
         description="Why it was refused, as a problem (RFC 9457); its body is kept by the clinic."
     )
 
@@ -160,6 +162,17 @@ class TombstoneOut(Answer):
     deleted_at: AwareDatetime
 
 
+class SafetyOut(Answer):
+    """What stands between the patient and the exercises."""
+
+    locked: bool = Field(description="True: show the advice instead of the exercises; no praise, no reminders.")
+    advice: list[str] = Field(description="What to do now, gravest first.")
+
+    @classmethod
+    def of(cls, caution: Caution | None) -> "SafetyOut":
+        return cls(locked=caution is not None and caution.is_locked, advice=list(caution.advice) if caution else [])
+
+
 class PullOut(Answer):
     """What is new since the cursor."""
 
@@ -172,6 +185,7 @@ class PullOut(Answer):
     )
     tombstones: list[TombstoneOut]
     messages: list[NoticeOut]
+    safety: SafetyOut = Field(description="As it stands now, with every pull.")
     cursor: str = Field(description="Pull with it next time. It is opaque, and only this patient's.")
     has_more: bool = Field(description="True: pull again at once.")
 
@@ -197,6 +211,7 @@ class PullOut(Answer):
                 TombstoneOut.model_validate(one.log) for one in pulled.sessions if one.log.deleted_at is not None
             ],
             messages=[NoticeOut.of(one) for one in pulled.notices],
+            safety=SafetyOut.of(pulled.caution),
             cursor=pulled.cursor,
             has_more=pulled.has_more,
         )
@@ -274,13 +289,6 @@ class AskOut(Answer):
     reasons: list[ChoiceWord]
 
 
-class SafetyOut(Answer):
-    """What stands between the patient and the exercises."""
-
-    locked: bool = Field(description="True: show the advice instead of the exercises; no praise, no reminders.")
-    advice: list[str] = Field(description="What to do now, gravest first.")
-
-
 class TodayOut(Answer):
     """A phone's first screen."""
 
@@ -300,19 +308,19 @@ class TodayOut(Answer):
     @classmethod
     def of(cls, today: Today, now: AwareDatetime) -> "TodayOut":
         caution = today.caution
-        locked = caution is not None and caution.is_locked
+        safety = SafetyOut.of(caution)
         return cls(
             as_of=now,
             day=today.day,
             time_zone=today.patient.time_zone,
             given_name=today.patient.given_name,
-            safety=SafetyOut(locked=locked, advice=list(caution.advice) if caution else []),
-            programs=[ProgramTodayOut.of(one, locked=locked) for one in today.programs],
-            streak_weeks=0 if caution else today.streak_weeks,
+            safety=safety,
+            programs=[ProgramTodayOut.of(one, locked=safety.locked) for one in today.programs],
+            streak_weeks=0 if safety.locked else today.streak_weeks,
             ask=AskOut(
                 settled_since=today.settled_since,
                 chips=[ChoiceWord(code=code, text=text) for code, text in FIRST_SCREEN_CHIPS.items()],
-                reasons=[ChoiceWord(code=one.value, text=why(one)) for one in Reason],
+                reasons=[ChoiceWord(code=code, text=text) for code, text in OWN_WORDS.items()],
             ),
             messages=[NoticeOut.of(one) for one in today.notices],
             questions=QuestionsOut.of(today.due),

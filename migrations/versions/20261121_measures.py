@@ -24,6 +24,8 @@ def upgrade() -> None:
         sa.Column("content_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("answered_on", sa.Date(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("late", sa.Boolean(), nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("answered_by", sa.Uuid(), nullable=False),
         sa.Column("source", sa.String(length=32), nullable=False),
@@ -38,6 +40,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("clinic_id", "patient_id", "monday", name=op.f("pk_weekly_answer")),
         info={"placement": "tenant", "shard": "clinic_id"},
     )
+    op.create_table(
+        "answer_version",
+        sa.Column("clinic_id", sa.Uuid(), nullable=False),
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("asked", sa.String(length=32), nullable=False),
+        sa.Column("answer", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("answers", JSON, nullable=False),
+        sa.Column("content_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answered_by", sa.Uuid(), nullable=False),
+        sa.Column("source", sa.String(length=32), nullable=False),
+        sa.Column("replaced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["clinic_id", "answered_by"],
+            ["account.clinic_id", "account.id"],
+            name=op.f("fk_answer_version_answered_by"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["clinic_id", "patient_id"], ["patient.clinic_id", "patient.id"], name=op.f("fk_answer_version_patient_id")
+        ),
+        sa.PrimaryKeyConstraint(
+            "clinic_id", "patient_id", "asked", "answer", "version", name=op.f("pk_answer_version")
+        ),
+        info={"placement": "tenant", "shard": "clinic_id"},
+    )
+    op.add_column("rejected_session", sa.Column("about", sa.String(), nullable=True))
     op.create_table(
         "measurement",
         sa.Column("clinic_id", sa.Uuid(), nullable=False),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from models.adherence.flags import FlagKind, Severity, meaning
+from models.adherence.kinds import FlagKind, Severity, meaning
 
 _REASONS = {
     "symptoms_worse": "it made the symptoms worse",
@@ -29,6 +29,30 @@ _REASONS = {
 }
 
 
+OWN_WORDS = {
+    "symptoms_worse": "It made the pain worse",
+    "not_helping": "It does not help",
+    "afraid_of_harm": "I am afraid of doing harm",
+    "unsure_how": "I am not sure how to do it",
+    "unsure_if_correct": "I am not sure I do it right",
+    "feel_better": "I feel better",
+    "no_time": "No time",
+    "forgot": "I forgot",
+    "ill": "I am ill",
+    "fatigue": "I am too tired",
+    "travel": "I am away",
+    "no_space_or_equipment": "No room or equipment",
+    "too_many_exercises": "It is too much",
+    "boring": "It bores me",
+    "low_mood": "I feel low",
+    "no_support": "Nobody helps me with it",
+    "dont_believe_needed": "I do not think I need it",
+    "app_problem": "Trouble with the app",
+    "other": "Something else",
+}
+"""Reasons as a patient taps them, those first that matter most (clinical content 7.2)."""
+
+
 def sentence(kind: FlagKind, evidence: Mapping[str, Any], today: date) -> str:
     """Why this flag is on the list, as of the patient's local `today`; `evidence` as the finding stored it."""
     if "answers" in evidence:
@@ -41,6 +65,10 @@ def next_step(kind: FlagKind, evidence: Mapping[str, Any], severity: Severity) -
     reason = evidence.get("reason")
     if meaning(reason) in _STEPS_BY_REASON:
         return _STEPS_BY_REASON[meaning(reason)]
+    if kind is FlagKind.RED_FLAG and severity <= Severity.MEDIUM:
+        return "Ask about it at the next contact."
+    if kind is FlagKind.BARRIER and severity >= Severity.HIGH and reason is None:
+        return "Call today: ask what hurt, worried or disappointed them."
     if kind is FlagKind.RED_FLAG and severity is not Severity.EMERGENCY:
         return "Call today and see that the patient gets medical advice."
     return _NEXT_STEPS[kind]
@@ -255,7 +283,8 @@ _NEXT_STEPS = {
     FlagKind.NOT_STARTED: "Call: check that the app works and the first exercises are clear.",
     FlagKind.PAIN_HIGH: "Call today: offer an easier exercise or a smaller dose.",
     FlagKind.RED_FLAG: "Make sure the patient is being seen now.",
-    FlagKind.FALL: "Review falls risk; put balance exercises back to supported.",
+    FlagKind.FALL: "Call today; review falls risk; put balance exercises back to supported.",
+    FlagKind.SYMPTOM: "Call: ask about it, and examine before anything is progressed.",
     FlagKind.BARRIER: "Ask what would make it easier.",
     FlagKind.WITHDRAWN: "Ask what would make it easier.",
     FlagKind.ENDANGERED: "Today: change the program or override with a reason, and tell the patient what to leave out.",

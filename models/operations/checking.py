@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Select, and_, case, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from models.adherence.flags import FlagKind, Reason, meaning
+from models.adherence.kinds import FlagKind, Reason, meaning
 from models.operations.callers import Caller
 from models.operations.courses import dosage_of, last_flare_day, prescriptions
 from models.operations.ids import new_id
@@ -124,6 +124,8 @@ class _Known:
     red_flag: Flag | None
     flares: Sequence[Flare] = ()
     protocol: Protocol | None = None
+    dealt_with_at: datetime | None = None
+    """When a therapist last closed a red flag, having seen to it."""
 
 
 def check_program(
@@ -418,9 +420,21 @@ def _known_of_patient(
 
 
 def _with_clinical_facts(stmt: Select[Any], clinic_id: UUID, now: datetime) -> Select[Any]:
-    """The clinic's settings, a row for each condition and each flare of these days, and the open red flag: there is at
-    most one.
+    """The clinic's settings, a row for each condition and each flare of these days, the open red flag: there is at
+    most one; and when a therapist last closed one.
     """
+    past = aliased(Flag)
+    dealt_with = (
+        select(func.max(past.closed_at))
+        .where(
+            past.clinic_id == clinic_id,
+            past.about_id == Patient.id,
+            past.kind == FlagKind.RED_FLAG,
+            past.closed_by.is_not(None),
+        )
+        .correlate(Patient)
+        .scalar_subquery()
+    )
     other = aliased(Program)
     theirs = select(other.id).where(other.clinic_id == clinic_id, other.patient_id == Patient.id).correlate(Patient)
     return (
@@ -456,17 +470,24 @@ def _with_clinical_facts(stmt: Select[Any], clinic_id: UUID, now: datetime) -> S
             isouter=True,
         )
         .where(Patient.clinic_id == clinic_id, Clinic.id == clinic_id)
-        .add_columns(Clinic.settings, Flare, Condition, Flag)
+        .add_columns(dealt_with, Clinic.settings, Flare, Condition, Flag)
         .order_by(Condition.id)
     )
 
 
 def _known(rows: Sequence[Any], program: Program | None, patient: Patient, protocol: Protocol | None) -> _Known:
-    *_, settings, _, _, red_flag = rows[0]
+    *_, dealt_with, settings, _, _, red_flag = rows[0]
     flares = {row[-3].id: row[-3] for row in rows if row[-3] is not None}
     conditions = {row[-2].id: row[-2] for row in rows if row[-2] is not None}
     return _Known(
-        program, patient, settings or {}, list(conditions.values()), red_flag, list(flares.values()), protocol
+        program,
+        patient,
+        settings or {},
+        list(conditions.values()),
+        red_flag,
+        list(flares.values()),
+        protocol,
+        dealt_with,
     )
 
 
@@ -529,8 +550,8 @@ def _patient_facts(known: _Known, today: date) -> facts.Patient:
 
 def _screening_facts(tx: Session, known: _Known, clinic_id: UUID) -> tuple[dict[str, date], frozenset[str], bool]:
     """When each red-flag question was answered last, the red flags still answered yes, and whether a phone reported one
-    we do not know. A red flag is resolved by a later screening that answers no to it; one we do not know by all of the
-    general questions asked later.
+    we do not know. A red flag is resolved by a later screening that answers no to it, one we do not know by all of the
+    general questions asked later; and every one by the therapist who closed the flag it raised.
     """
     rows = tx.execute(
         select(Screening.screened_at, Screening.answers)
@@ -542,7 +563,8 @@ def _screening_facts(tx: Session, known: _Known, clinic_id: UUID) -> tuple[dict[
     for screened_at, answers in rows:
         for question, present in answers.items():
             answered.setdefault(question, (screened_at, present))
-    present = {question for question, (_, yes) in answered.items() if yes}
+    until = known.dealt_with_at
+    present = {question for question, (told_at, yes) in answered.items() if yes and (not until or told_at > until)}
     general = [answered[question][0] for question in GENERAL_QUESTIONS if question in answered]
     asked_all = min(general) if len(general) == len(GENERAL_QUESTIONS) else None
     unknown_flag = False

@@ -238,10 +238,11 @@ def courses(tx: Session, clinic_id: UUID, programs: Select[Program], *, lock: bo
         .join(Clinic, Clinic.id == Program.clinic_id)
         .where(Program.clinic_id == clinic_id, Patient.clinic_id == clinic_id, Clinic.id == clinic_id)
         .add_columns(Patient.time_zone, Patient.change_number, Clinic.settings)
-        .order_by(Program.id)
+        .order_by(Patient.id, Program.id)
     )
     if lock:
-        stmt = stmt.with_for_update(of=(Program, Patient), key_share=True)
+        # The patient first, patients in their order: two that hold several must not wait for each other.
+        stmt = stmt.with_for_update(of=(Patient, Program), key_share=True)
     rows = tx.execute(stmt.execution_options(populate_existing=True))
     found = {
         program.id: Course(program, ZoneInfo(zone), changes, thresholds=thresholds_of(settings))

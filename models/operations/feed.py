@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from models.operations.callers import Caller
 from models.operations.catalogue import Found, found_by_slug
 from models.operations.checking import Advice, advice_of
 from models.operations.courses import Course, courses
-from models.operations.notices import Notice, notices_of
+from models.operations.credentials import new_key
+from models.operations.notices import Caution, Notice, caution_for, notices_of
 from models.operations.patients import visible_patients
 from models.operations.prescribing import visible_programs
 from models.operations.sessions import Held, with_entries
@@ -46,6 +47,8 @@ class Pulled:
     sessions: Sequence[Held]
     """Created and amended ones, wherever that was done, and tombstones, in the order of the changes."""
     notices: Sequence[Notice]
+    caution: Caution | None
+    """What stands between the patient and the exercises; whatever the cursor says."""
     cursor: str
     has_more: bool
 
@@ -92,10 +95,21 @@ def pull(tx: Session, caller: Caller, cursor: str | None, *, limit: int, now: da
         advice=advice_of(tx, caller.clinic_id, shown),
         exercises=list(found_by_slug(tx, sorted(slugs)).values()) if slugs else [],
         sessions=with_entries(tx, caller.clinic_id, page),
+        caution=caution_for(tx, caller.clinic_id, patient.id, now),
         notices=[notice for course in found for notice in notices_of(course, now)],
         cursor=_written(reached, key, caller, now),
         has_more=has_more,
     )
+
+
+def void_cursors(tx: Session) -> int:
+    """Make every cursor of every clinic one that cannot be gone on from; returns how many clinics there are. Works
+    across clinics, by design: a database is restored as a whole.
+    """
+    clinics = tx.scalars(select(Clinic.id)).all()
+    for clinic_id in clinics:
+        tx.execute(update(Clinic).where(Clinic.id == clinic_id).values(cursor_key=new_key()))
+    return len(clinics)
 
 
 def _shown_revisions(course: Course, now: datetime) -> list[int]:

@@ -115,7 +115,7 @@ def amend_condition(
     _check(patient(tx, caller, patient_id), draft, now)
     for name, value in _columns(draft).items():
         setattr(held, name, value)
-    held.version += 1
+    held.version, held.changed_at = held.version + 1, now
     mark_endangered(tx, caller.clinic_id, patient_id, now=now)
     return held
 

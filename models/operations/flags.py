@@ -1,7 +1,10 @@
-"""Flags as they are kept: opened, reworded, closed by itself or by an answer; at most one open of a kind."""
+"""Flags as the engine keeps them: opened, reworded, closed by themselves; at most one open of a kind.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+What people closed by hand stays closed for its episode (docs/decisions/0006).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -10,12 +13,14 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, case, inspect, or_, select
 from sqlalchemy.orm import Session
 
-from models.adherence import RULE_VERSION
-from models.adherence.flags import BARRIER_DAYS, FADING, HIDDEN_BY_PAUSES, SELF_CLOSING, Finding, FlagKind, Severity
+from models.adherence.flags import FADING, HIDDEN_BY_PAUSES, RULES, SELF_CLOSING
+from models.adherence.kinds import Finding, FlagKind, Severity, is_same_day
+from models.adherence.rules.care import BARRIER_DAYS
+from models.adherence.wording import why
 from models.database import insert_or_replace
 from models.operations.courses import Course, pause_holds
 from models.operations.ids import new_id
-from models.safety.red_flags import Alarm
+from models.safety.red_flags import PAIN_ADVICE, Alarm, SafetyAnswers
 from models.tables import Flag, Patient
 
 
@@ -35,10 +40,15 @@ class Because(StrEnum):
     RECOUNTED = "recounted"
     REVIEWED = "reviewed"
     SCREENED = "screened"
+    ANSWERED = "answered"
 
 
-_OTHERS_WRITE = ("announced", "acknowledged_at", "acknowledged_by", "snoozed_until", "created_at")
-"""Columns of a flag that are not ours to write back: the sweep and the therapists change them meanwhile."""
+_OTHERS_WRITE = ("announced", "created_at")
+"""Columns of a flag that are not ours to write back: the sweep changes them meanwhile. Therapists hold the patient as
+the engine does, so of what they write nothing is lost.
+"""
+MOST_ANSWERS = 100
+"""Answers a flag keeps beside the first: the latest."""
 _ANSWERS_LAST = timedelta(days=BARRIER_DAYS)
 _ENDS_BY_LOGGING = {FlagKind.PAIN_HIGH: Because.SETTLED, FlagKind.NOT_STARTED: Because.STARTED}
 
@@ -87,7 +97,9 @@ def raise_dangers(
     write: list[Flag] = []
     for program_id, flag in known.items():
         if program_id in dangers:
-            flag.evidence = {"findings": list(dangers[program_id])}
+            said = {"findings": list(dangers[program_id])}
+            flag.version += flag.evidence != said
+            flag.evidence = said
         else:
             flag.closed_at, flag.closed_because = now, Because.SETTLED
         write.append(flag)
@@ -122,12 +134,17 @@ def severity_at(now: datetime) -> ColumnElement[int]:
 
 
 def settle(
-    course: Course, open_flags: Sequence[Flag], findings: Sequence[Finding], *, because: Because, now: datetime
+    course: Course, known: Sequence[Flag], findings: Sequence[Finding], *, because: Because, now: datetime
 ) -> list[Flag]:
-    """What to write so that the open flags say what `findings` say: at most one open flag of a kind."""
-    wanted = {finding.kind: finding for finding in findings}
+    """What to write so that the open ones of the `known` flags say what `findings` say: at most one open flag of a
+    kind, and none of what the others, closed by hand, have answered.
+    """
+    by_hand = [flag for flag in known if flag.closed_by is not None]
+    wanted = {finding.kind: left for finding in findings if (left := _unanswered(finding, by_hand)) is not None}
     write: list[Flag] = []
-    for flag in open_flags:
+    for flag in known:
+        if flag.closed_at is not None:
+            continue
         finding = wanted.pop(flag.kind, None)
         ends = flag.kind is FlagKind.ENDANGERED and because is Because.PROGRAM_ENDED
         if flag.kind not in SELF_CLOSING and not ends:
@@ -157,18 +174,30 @@ def heed(
     program_id: UUID | None,
     now: datetime,
 ) -> list[Flag]:
-    """What to write for answers to act on. They concern the patient, not a program, and close only by hand."""
-    flags = {flag.kind: flag for flag in known}
-    changed: dict[FlagKind, Flag] = {}
+    """What to write for answers to act on. They concern the patient, not a program, and close only by hand.
+
+    An answer of a flag among `known` that was closed by hand is not heard again when its source is amended.
+    """
+    flags = {flag.kind: flag for flag in known if flag.closed_at is None}
+    by_hand = [flag for flag in known if flag.closed_at is not None]
+    changed: dict[UUID, Flag] = {}
+    for flag in list(flags.values()):
+        if flag.expires_at is not None and flag.expires_at <= now:
+            # It has faded: what is said now is news, and is announced anew.
+            flag.closed_at, flag.closed_because = now, Because.EXPIRED
+            changed[flag.id] = flags.pop(flag.kind)
     for one in heard:
         for kind in sorted({alarm.kind for alarm in one.alarms}):
             alarms = [alarm for alarm in one.alarms if alarm.kind is kind]
             severity = max(alarm.severity for alarm in alarms)
-            flag = flags.get(kind)
-            known_words = _words_of(flag, one.source)
+            open_flag = flags.get(kind)
+            answered = [old for old in by_hand if old.kind is kind]
+            known_words = {said for old in (open_flag, *answered) for said in _words_of(old, one.source)}
             words = [alarm.said for alarm in alarms if alarm.said not in known_words]
+            if open_flag is None and not words:
+                continue
             answer = {"source": one.source, "day": one.day.isoformat(), "at": now.isoformat(), "said": words}
-            if flag is None:
+            if open_flag is None:
                 evidence = {"answers": [answer]}
                 # A reason or a pain told in a refused log fades.
                 fades = now + _ANSWERS_LAST if kind in FADING else None
@@ -180,13 +209,45 @@ def heed(
                     episode=one.source,
                     evidence=evidence,
                 )
-                flag = _new_flag(clinic_id, patient_id, program_id, finding, about_id=patient_id, now=now)
+                open_flag = _new_flag(clinic_id, patient_id, program_id, finding, about_id=patient_id, now=now)
             elif words:
-                flag.evidence = {"answers": [*flag.evidence["answers"], answer]}
-                flag.severity = max(flag.severity, severity)
-                flag.expires_at = now + _ANSWERS_LAST if flag.expires_at else None
-            flags[kind] = changed[kind] = flag
+                told: list[Any] = open_flag.evidence["answers"]
+                open_flag.evidence = {"answers": [*told[:1], *[*told[1:], answer][-MOST_ANSWERS:]]}
+                open_flag.severity = max(open_flag.severity, severity)
+                open_flag.expires_at = now + _ANSWERS_LAST if open_flag.expires_at else None
+                # News is for everybody: who has seen the flag has not seen this.
+                open_flag.acknowledged_at = open_flag.acknowledged_by = open_flag.snoozed_until = None
+                open_flag.version += 1
+            flags[kind] = changed[open_flag.id] = open_flag
     return list(changed.values())
+
+
+def superseded(known: Sequence[Flag], stored: Collection[str], now: datetime) -> list[Flag]:
+    """The open flags that answers of refused sessions had opened, closed if all of those sessions are stored by now:
+    they speak for themselves.
+    """
+    closing = [
+        flag
+        for flag in known
+        if flag.closed_at is None
+        and flag.kind in FADING
+        and all(answer["source"] in stored for answer in flag.evidence["answers"])
+    ]
+    for flag in closing:
+        flag.closed_at, flag.closed_because = now, Because.SUPERSEDED
+    return closing
+
+
+def loose_alarms(heard: SafetyAnswers) -> list[Alarm]:
+    """A reason or a pain that no stored session holds: so the alarm does."""
+    raised = []
+    if heard.reason is not None:
+        severity = Severity.HIGH if is_same_day(heard.reason) else Severity.MEDIUM
+        raised.append(Alarm(FlagKind.BARRIER, severity, why(heard.reason), ""))
+    if heard.hurts:
+        pain = min(heard.worst_pain or 0, 10)
+        raised.append(Alarm(FlagKind.PAIN_HIGH, Severity.URGENT, f"pain {pain} of 10", PAIN_ADVICE))
+    return raised
 
 
 def detached(tx: Session, flag: Flag) -> Flag:
@@ -198,6 +259,47 @@ def detached(tx: Session, flag: Flag) -> Flag:
 def save(tx: Session, flags: Sequence[Flag]) -> None:
     """Write flags, new and changed, in one statement and in this order."""
     insert_or_replace(tx, Flag, [_row(flag) for flag in flags], keeping=_OTHERS_WRITE)
+
+
+def level_at(flag: Flag, moment: datetime) -> Severity:
+    """How grave a flag was at a moment: what it opened with, or what it had risen to."""
+    if flag.rises_at is not None and flag.rises_to is not None and flag.rises_at <= moment:
+        return Severity(flag.rises_to)
+    return Severity(flag.severity)
+
+
+def _unanswered(finding: Finding, by_hand: Sequence[Flag]) -> Finding | None:
+    """What is left of a finding after what people closed: all of it, or its rise to a level nobody had seen."""
+    answered = [flag for flag in by_hand if flag.closed_at and _answers(flag, finding)]
+    if not answered:
+        return finding
+    seen = max(level_at(flag, flag.closed_at) for flag in answered if flag.closed_at)
+    closed_at = max(flag.closed_at for flag in answered if flag.closed_at)
+    if finding.severity > seen:
+        return replace(finding, opens_at=max(finding.opens_at, closed_at))
+    if finding.rises_at is None or finding.rises_to is None or finding.rises_to <= seen:
+        return None
+    return replace(
+        finding,
+        severity=finding.rises_to,
+        opens_at=max(finding.rises_at, closed_at),
+        rises_at=None,
+        rises_to=None,
+        nudges_at=None,
+    )
+
+
+def _answers(flag: Flag, finding: Finding) -> bool:
+    """Whether a flag that was closed by hand was about this very finding. High pain has no episode: there the session
+    counts, and how bad it was.
+    """
+    said, now_said = flag.evidence, finding.evidence
+    return (
+        flag.kind is finding.kind
+        and flag.episode == finding.episode
+        and said.get("session_id") == now_said.get("session_id")
+        and said.get("pain", 0) >= now_said.get("pain", 0)
+    )
 
 
 def _is_same(flag: Flag, finding: Finding, now: datetime) -> bool:
@@ -218,6 +320,7 @@ def _tells(flag: Flag, finding: Finding, now: datetime) -> bool:
         if getattr(flag, name) != value:
             setattr(flag, name, value)
             changed = True
+    flag.version += changed
     return changed
 
 
@@ -268,7 +371,7 @@ def _said(finding: Finding) -> dict[str, Any]:
         "expires_at": finding.expires_at,
         "episode": finding.episode,
         "evidence": finding.evidence,
-        "rule_version": RULE_VERSION,
+        "rule_version": RULES[finding.kind].version,
     }
 
 

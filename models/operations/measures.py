@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from hashlib import sha256
+from math import isfinite
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -13,9 +13,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import FlagKind, Severity
+from models.adherence.kinds import FlagKind, Severity
 from models.adherence.measures import (
     MEASURES,
+    MUCH_WORSE,
+    PAIN_SEVERE,
     PSYCHOSOCIAL_ITEMS,
     Bounds,
     Direction,
@@ -31,16 +33,28 @@ from models.adherence.measures import (
     sentence,
     wrong,
 )
+from models.adherence.wording import short_day
 from models.database import insert_for
 from models.operations.callers import Caller
 from models.operations.flags import Heard, raise_alarms
 from models.operations.ids import new_id
 from models.operations.patients import patient, visible_patients
 from models.operations.prescribing import RUNNING
-from models.refusals import Invalid, NotAllowed, NotAsked, Unknown
+from models.operations.sessions import LOW_TRUST_AFTER, Outcome
+from models.refusals import Conflict, Invalid, NotAllowed, NotAsked, Unknown
 from models.safety.conditions import INFLAMMATORY
-from models.safety.red_flags import CONTACT_ADVICE, MESSAGE_ADVICE, RECURRENCE_ADVICE, Alarm, alarms, salvage
+from models.safety.red_flags import (
+    CONTACT_ADVICE,
+    MESSAGE_ADVICE,
+    RECURRENCE_ADVICE,
+    SEVERE_ADVICE,
+    UNREAD_ADVICE,
+    Alarm,
+    alarms,
+    salvage,
+)
 from models.tables import (
+    AnswerVersion,
     CheckIn,
     Condition,
     ConditionStatus,
@@ -49,6 +63,7 @@ from models.tables import (
     Patient,
     Program,
     ProgramStatus,
+    RejectedSession,
     Role,
     Source,
     TakenFrom,
@@ -61,22 +76,14 @@ OPENS_AHEAD = timedelta(days=14)
 """And may be answered from so long before, on the telephone for instance."""
 AMENDED_WITHIN = timedelta(days=14)
 """How long a patient may change an answer, as a log; staff may at any time."""
-WEEKS_BACK = timedelta(weeks=4)
-"""How far back the weekly questions may be answered."""
+WEEKS_BACK = timedelta(weeks=52)
+"""How far back the weekly questions may be answered: a phone that was offline for months loses nothing."""
 WEEK, DAY = timedelta(weeks=1), timedelta(days=1)
 SERIES = 200
 """Points of one measure that are shown, the latest."""
 BASELINE_LEAD = timedelta(days=14)
 """What was measured so long before a program was written is its baseline, as the screening of those days is (R-01)."""
 LONG_AGO = date(1900, 1, 1)
-
-
-class Outcome(StrEnum):
-    """What became of answers."""
-
-    CREATED = "created"
-    UNCHANGED = "unchanged"
-    AMENDED = "amended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +120,20 @@ class Answers:
         known |= {name: list(dict.fromkeys(known[name])) for name in ("chips", "still_doing")}
         known |= {"function": [dict(one) for one in self.function]}
         return {name: value for name, value in known.items() if value is not None and value not in ([], {})}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Answers that were not stored."""
+
+    about: UUID | date | None
+    """The check-in, or the Monday, as it was named; None: neither can be read."""
+    raw: str
+    """As they were sent."""
+    said: object
+    """As far as they can be read."""
+    code: str
+    """Why they were refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,9 +265,16 @@ def weeks_of(tx: Session, caller: Caller, patient_id: UUID) -> Sequence[WeeklyAn
 
 
 def answer_check_in(
-    tx: Session, caller: Caller, patient_id: UUID, check_in_id: UUID, answers: Answers, *, now: datetime
+    tx: Session,
+    caller: Caller,
+    patient_id: UUID,
+    check_in_id: UUID,
+    answers: Answers,
+    *,
+    base_version: int | None = None,
+    now: datetime,
 ) -> Answered:
-    """Answer a check-in, or change its answers; the same answers again change nothing."""
+    """Answer a check-in, or change its answers of `base_version`; the same again, however late, changes nothing."""
     said = _checked(answers)
     known = _held(tx, caller, patient_id)
     stmt = select(CheckIn).where(
@@ -260,16 +288,23 @@ def answer_check_in(
     if today < found.due_on - OPENS_AHEAD:
         raise NotAsked(f"This check-in can be answered from {found.due_on - OPENS_AHEAD} on.")
     found.answered_on = found.answered_on or today
-    return _keep(tx, caller, known, found, said, now)
+    return _keep(tx, caller, known, found, said, base_version, now)
 
 
 def answer_week(
-    tx: Session, caller: Caller, patient_id: UUID, monday: date, answers: Answers, *, now: datetime
+    tx: Session,
+    caller: Caller,
+    patient_id: UUID,
+    monday: date,
+    answers: Answers,
+    *,
+    base_version: int | None = None,
+    now: datetime,
 ) -> Answered:
-    """Answer the questions of the week that begins on `monday`, or change the answers; the same again change nothing.
+    """Answer the questions of the week that begins on `monday`, or change the answers of `base_version`.
 
-    The red-flag chips among them open their flags at once. Pain here is the average of a week, not the pain during an
-    exercise: it opens none.
+    The same again, however late, changes nothing. The red-flag chips among them open their flags at once; pain, which
+    is the average of a week and not the pain during an exercise, only where it is severe (`PAIN_SEVERE`).
     """
     if monday.weekday() != 0:
         raise Invalid("A week is named by its Monday.", field="/monday")
@@ -277,25 +312,44 @@ def answer_week(
     known = _held(tx, caller, patient_id)
     key = {"clinic_id": known.clinic_id, "patient_id": known.id, "monday": monday}
     found = tx.get(WeeklyAnswer, key, populate_existing=True)
-    return _keep(tx, caller, known, found or _new_week(tx, caller, known, monday, now), said, now)
+    row = found or _new_week(tx, caller, known, monday, now)
+    return _keep(tx, caller, known, row, said, base_version, now)
 
 
-def hear_refused(
-    tx: Session, caller: Caller, patient_id: UUID, about: str, said: object, *, now: datetime
+def keep_refused(
+    tx: Session, caller: Caller, patient_id: UUID, refused: Refused, *, now: datetime
 ) -> tuple[bool, list[str]]:
-    """What refused answers still say: a red flag, pain that is back, a wish to be contacted is heard all the same.
+    """Keep refused answers as they were sent, once; what a therapist must hear of is heard all the same.
 
-    `about` is the check-in or the Monday as it was named. Returns whether safety was raised, and what to tell the
-    patient.
+    Returns whether safety was raised, and what to tell the patient.
     """
     known = patient(tx, caller, patient_id)
-    body = said if isinstance(said, dict) else {}
-    heard = {name: True for name in ("recurrence", "wants_contact") if body.get(name) is True}
-    raised = _alarms(heard | {"chips": salvage(body).chips}, "")
-    if raised:
-        answers = [Heard(about, _today(known, now), raised)]
-        raise_alarms(tx, known.clinic_id, known.id, answers, now=now)
-    return any(_is_safety(alarm) for alarm in raised), _advice(raised)
+    heard = _alarms(_salvaged(refused.said), _period(refused.about))
+    if isinstance(refused.said, dict) and refused.said.get("note"):
+        # The message is not with the answers: it can only be asked for.
+        words = "left a message that could not be stored; ask for it"
+        heard.append(Alarm(FlagKind.CONTACT_WANTED, Severity.LOW, words, UNREAD_ADVICE))
+    raised = any(_is_safety(alarm) for alarm in heard)
+    about = "answers" if refused.about is None else f"{_asked(refused.about)} {refused.about}"
+    named = refused.about if isinstance(refused.about, UUID) else None
+    row = {
+        "clinic_id": known.clinic_id,
+        "id": new_id(now),
+        "account_id": caller.account_id,
+        "patient_id": known.id,
+        "session_id": named or UUID(bytes=sha256(f"{known.id} {about} {refused.raw}".encode()).digest()[:16]),
+        "about": about,
+        "body": refused.raw,
+        "content_hash": sha256(refused.raw.encode()).digest(),
+        "code": refused.code,
+        "safety_raised": raised,
+        "received_at": now,
+    }
+    tx.execute(insert_for(tx, RejectedSession).on_conflict_do_nothing(), [row])
+    if heard:
+        source = str(refused.about or row["session_id"])
+        raise_alarms(tx, known.clinic_id, known.id, [Heard(source, _today(known, now), heard)], now=now)
+    return raised, _advice(heard)
 
 
 # What is measured.
@@ -372,6 +426,8 @@ def _new_week(tx: Session, caller: Caller, known: Patient, monday: date, now: da
         content_hash=b"",
         version=0,
         answered_on=max(monday, min(today, monday + WEEK - DAY)),
+        received_at=now,
+        late=today > monday + WEEK - DAY + LOW_TRUST_AFTER,
         answered_at=now,
         answered_by=caller.account_id,
         source=_source(caller),
@@ -381,31 +437,70 @@ def _new_week(tx: Session, caller: Caller, known: Patient, monday: date, now: da
 
 
 def _keep(
-    tx: Session, caller: Caller, known: Patient, row: CheckIn | WeeklyAnswer, said: dict[str, Any], now: datetime
+    tx: Session,
+    caller: Caller,
+    known: Patient,
+    row: CheckIn | WeeklyAnswer,
+    said: dict[str, Any],
+    base_version: int | None,
+    now: datetime,
 ) -> Answered:
     """Write answers into their row, their numbers beside them, and what they ask of a therapist on the worklist."""
-    where = "check-in" if isinstance(row, CheckIn) else "weekly questions"
-    everything = _alarms(said, where)
+    everything = _alarms(said, _period(_name(row)), _where(row))
     answered = Answered(
         row=row,
-        outcome=Outcome.AMENDED if row.version else Outcome.CREATED,
+        outcome=Outcome.UPDATED if row.version else Outcome.CREATED,
         advice=_advice(everything),
         safety_raised=any(map(_is_safety, everything)),
     )
     content_hash = _hash(said)
-    if row.content_hash == content_hash:
+    if row.content_hash == content_hash or _was_said(tx, row, base_version, content_hash):
         return replace(answered, outcome=Outcome.UNCHANGED)
-    today = _today(known, now)
-    assert row.answered_on is not None  # whoever calls has seen to it
-    if row.version > 0 and caller.role is Role.PATIENT and today > row.answered_on + AMENDED_WITHIN:
-        raise NotAsked(f"Answers can be changed for {AMENDED_WITHIN.days} days; ask your therapist.")
+    if row.version:
+        _check_change(caller, known, row, base_version, now)
+        _archive(tx, row, now)
     news = _news(said, row.answers or {})
     row.answers, row.content_hash, row.version = said, content_hash, row.version + 1
     row.answered_at, row.answered_by, row.source = now, caller.account_id, _source(caller)
     _measure(tx, caller, known, row, now)
-    if raised := _alarms(news, where):
-        raise_alarms(tx, known.clinic_id, known.id, [Heard(_about(row), today, raised)], now=now)
+    if raised := _alarms(news, _period(_name(row)), _where(row)):
+        raise_alarms(tx, known.clinic_id, known.id, [Heard(_about(row), _today(known, now), raised)], now=now)
     return answered
+
+
+def _was_said(tx: Session, row: CheckIn | WeeklyAnswer, base_version: int | None, content_hash: bytes) -> bool:
+    """Whether this very change was made before: a duplicate that comes late undoes nothing."""
+    version = (base_version or 0) + 1
+    if version >= row.version:
+        return False  # not replaced yet
+    key = (row.clinic_id, row.patient_id, _taken_from(row), _about(row), version)
+    stored = tx.get(AnswerVersion, key)
+    return stored is not None and stored.content_hash == content_hash
+
+
+def _check_change(
+    caller: Caller, known: Patient, row: CheckIn | WeeklyAnswer, base_version: int | None, now: datetime
+) -> None:
+    """Refuse a change that does not know what is held, or comes too late."""
+    if base_version != row.version:
+        raise Conflict(
+            f"These were answered meanwhile; the answers are at version {row.version}.",
+            field="/base_version",
+            version=row.version,
+            answers=row.answers,
+        )
+    first = _today(known, row.received_at) if isinstance(row, WeeklyAnswer) else row.answered_on
+    assert first is not None  # or there would be no version
+    if caller.role is Role.PATIENT and _today(known, now) > first + AMENDED_WITHIN:
+        raise NotAsked(f"Answers can be changed for {AMENDED_WITHIN.days} days; ask your therapist.")
+
+
+def _archive(tx: Session, row: CheckIn | WeeklyAnswer, now: datetime) -> None:
+    """Keep the version that is about to be replaced."""
+    kept = ("clinic_id", "patient_id", "version", "answers", "content_hash", "answered_at", "answered_by", "source")
+    columns = {name: getattr(row, name) for name in kept}
+    columns |= {"asked": _taken_from(row), "answer": _about(row), "replaced_at": now}
+    tx.execute(insert_for(tx, AnswerVersion), [columns])
 
 
 def _checked(answers: Answers) -> dict[str, Any]:
@@ -425,7 +520,7 @@ def _check_activities(activities: Sequence[Mapping[str, Any]], where: str) -> No
 
 def _measure(tx: Session, caller: Caller, known: Patient, row: CheckIn | WeeklyAnswer, now: datetime) -> None:
     """The numbers of an answer, in place of those it held before."""
-    source = TakenFrom.CHECK_IN if isinstance(row, CheckIn) else TakenFrom.WEEKLY
+    source = _taken_from(row)
     if row.version > 1:
         tx.execute(
             delete(Measurement)
@@ -493,21 +588,57 @@ def _news(said: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     news = {name: value for name, value in said.items() if value != before.get(name)}
     if "chips" in news:
         news["chips"] = [chip for chip in news["chips"] if chip not in before.get("chips", ())]
+    for name, sign in (("pain", 1), ("pain_worst", 1), ("global_change", -1)):
+        if name in news and name in before and sign * news[name] < sign * before[name]:
+            del news[name]  # it got better
     return news
 
 
-def _alarms(said: Mapping[str, Any], where: str) -> list[Alarm]:
-    """What a therapist must hear of, gravest first."""
+def _alarms(said: Mapping[str, Any], period: str, where: str | None = None) -> list[Alarm]:
+    """What a therapist must hear of, gravest first; of a message, `where` it was left."""
     found = alarms(said.get("chips", ()))
+    for name, how in (("pain", "on average"), ("pain_worst", "at worst")):
+        if said.get(name, 0) >= PAIN_SEVERE:
+            words = f"pain {said[name]} of 10 {how} {period}"
+            found.append(Alarm(FlagKind.PAIN_HIGH, Severity.URGENT, words, SEVERE_ADVICE))
+    if said.get("global_change", 0) <= MUCH_WORSE:
+        words = "much worse than when the program began"
+        found.append(Alarm(FlagKind.PAIN_HIGH, Severity.URGENT, words, SEVERE_ADVICE))
     if said.get("recurrence"):
         words = "pain of 2 or more of 10 came back for 24 hours or longer"
         found.append(Alarm(FlagKind.RECURRENCE, Severity.MEDIUM, words, RECURRENCE_ADVICE))
     if said.get("wants_contact"):
         found.append(Alarm(FlagKind.CONTACT_WANTED, Severity.MEDIUM, "asked to be contacted", CONTACT_ADVICE))
-    if said.get("note"):
+    if where and said.get("note"):
         # The words themselves stay with the answers: what is on the worklist may be announced elsewhere.
         found.append(Alarm(FlagKind.CONTACT_WANTED, Severity.LOW, f"left a message in the {where}", MESSAGE_ADVICE))
     return found
+
+
+def _salvaged(body: object) -> dict[str, Any]:
+    """What a therapist must hear of in answers that were refused, however broken the rest of them is."""
+    said = body if isinstance(body, dict) else {}
+    found: dict[str, Any] = {name: _is_yes(said.get(name)) for name in ("recurrence", "wants_contact")}
+    for name in ("pain", "pain_worst", "global_change"):
+        if (value := _numeral(said.get(name))) is not None:
+            found[name] = max(-10, min(value, 10))  # 11 of 10 is nonsense as a number, but not as an answer
+    return found | {"chips": salvage(said).chips}
+
+
+def _is_yes(said: object) -> bool:
+    """Whether it was meant as a yes."""
+    return str(said).strip().lower() in {"true", "yes", "1"} if isinstance(said, bool | int | str) else False
+
+
+def _numeral(said: object) -> int | None:
+    """A number as it was meant."""
+    if isinstance(said, bool) or not isinstance(said, int | float | str):
+        return None
+    try:
+        value = float(said)
+    except (ValueError, OverflowError):
+        return None
+    return round(value) if isfinite(value) else None
 
 
 def _advice(raised: Iterable[Alarm]) -> list[str]:
@@ -515,12 +646,33 @@ def _advice(raised: Iterable[Alarm]) -> list[str]:
 
 
 def _is_safety(alarm: Alarm) -> bool:
-    return alarm.kind in {FlagKind.RED_FLAG, FlagKind.FALL}
+    return alarm.kind in {FlagKind.RED_FLAG, FlagKind.FALL, FlagKind.PAIN_HIGH}
+
+
+def _name(row: CheckIn | WeeklyAnswer) -> UUID | date:
+    return row.id if isinstance(row, CheckIn) else row.monday
 
 
 def _about(row: CheckIn | WeeklyAnswer) -> str:
     """The answer's name, in flags and beside its scores."""
-    return str(row.id) if isinstance(row, CheckIn) else row.monday.isoformat()
+    return str(_name(row))
+
+
+def _asked(about: UUID | date) -> str:
+    return "check-in" if isinstance(about, UUID) else "week"
+
+
+def _where(row: CheckIn | WeeklyAnswer) -> str:
+    return "check-in" if isinstance(row, CheckIn) else "weekly questions"
+
+
+def _period(about: UUID | date | None) -> str:
+    """Of which days an answer speaks."""
+    return f"in the week of {short_day(about)}" if isinstance(about, date) else "in the last week"
+
+
+def _taken_from(row: CheckIn | WeeklyAnswer) -> TakenFrom:
+    return TakenFrom.CHECK_IN if isinstance(row, CheckIn) else TakenFrom.WEEKLY
 
 
 def _hash(said: Mapping[str, Any]) -> bytes:

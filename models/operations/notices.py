@@ -2,19 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import FlagKind, Severity
+from models.adherence.kinds import FlagKind, Severity
 from models.adherence.wording import short_day
 from models.operations.courses import Course
 from models.prescription.changes import changes
-from models.safety.red_flags import FALL_ADVICE, RED_FLAGS, SAME_DAY
+from models.safety.red_flags import FALL_ADVICE, KEEP_TO_COMFORT, PAIN_ADVICE, RED_FLAGS, SAME_DAY, SYMPTOMS
 from models.tables import Flag
+
+FRESH = timedelta(hours=24)
+"""How long "rest today" is what to do."""
+FALL_TOLD = timedelta(days=3)
+"""How long what to mind after a fall is shown."""
 
 
 class NoticeKind(StrEnum):
@@ -91,26 +96,36 @@ def notices_of(course: Course, now: datetime) -> list[Notice]:
     return told
 
 
-def caution_for(tx: Session, clinic_id: UUID, patient_id: UUID) -> Caution | None:
-    """What a patient with an open red flag or fall is told, until a therapist closes it."""
+def caution_for(tx: Session, clinic_id: UUID, patient_id: UUID, now: datetime) -> Caution | None:
+    """What a patient with an open red flag is told until a therapist closes it; and what they were told of a fall, a
+    symptom or pain for as long as it holds, on whichever phone they look.
+    """
     rows = tx.execute(
-        select(Flag.kind, Flag.severity, Flag.evidence).where(
+        select(Flag.kind, Flag.severity, Flag.evidence, Flag.opens_at).where(
             Flag.clinic_id == clinic_id,
-            Flag.about_id == patient_id,
-            Flag.kind.in_([FlagKind.RED_FLAG, FlagKind.FALL]),
+            Flag.patient_id == patient_id,
+            Flag.kind.in_([FlagKind.RED_FLAG, FlagKind.FALL, FlagKind.SYMPTOM, FlagKind.PAIN_HIGH]),
             Flag.closed_at.is_(None),
+            Flag.opens_at <= now,
+            or_(Flag.expires_at.is_(None), Flag.expires_at > now),
         )
     ).all()
     advice: list[tuple[int, str]] = []
-    for kind, severity, evidence in rows:
+    for kind, severity, evidence, opens_at in rows:
+        is_fresh = now - opens_at < FRESH
+        if kind is FlagKind.PAIN_HIGH:
+            advice.append((severity, PAIN_ADVICE if is_fresh else KEEP_TO_COMFORT))
+            continue
         said = {words for answer in evidence["answers"] for words in answer["said"]}
-        if kind is FlagKind.FALL:
-            advice.append((severity, FALL_ADVICE))
-        else:
+        if kind is FlagKind.RED_FLAG:
             known = [flag for flag in RED_FLAGS.values() if flag.question in said]
             advice += [(flag.severity, flag.advice) for flag in known] or [(severity, SAME_DAY)]
-    if not rows:
+        elif kind is FlagKind.SYMPTOM and is_fresh:
+            advice += [(grave, told) for grave, words, told in SYMPTOMS.values() if words in said]
+        elif kind is FlagKind.FALL and now - opens_at < FALL_TOLD:
+            advice.append((severity, FALL_ADVICE))
+    if not advice:
         return None
     gravest_first = dict.fromkeys(text for _, text in sorted(advice, key=lambda one: -one[0]))
-    locked = any(kind is FlagKind.RED_FLAG and severity >= Severity.HIGH for kind, severity, _ in rows)
+    locked = any(kind is FlagKind.RED_FLAG and severity >= Severity.HIGH for kind, severity, *_ in rows)
     return Caution(advice=list(gravest_first), is_locked=locked)

@@ -9,15 +9,14 @@ from uuid import UUID
 from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import FlagKind, Severity, is_same_day
-from models.adherence.wording import why
 from models.database import insert_for
 from models.operations.callers import Caller
-from models.operations.flags import Heard, raise_alarms
+from models.operations.flags import Heard, loose_alarms, raise_alarms
 from models.operations.ids import new_id
 from models.operations.prescribing import visible_programs
 from models.operations.sessions import REFUSED, Item, Outcome, Result, record_sessions
-from models.safety.red_flags import PAIN_ADVICE, Alarm, SafetyAnswers, alarms, salvage
+from models.refusals import Conflict, VersionMismatch
+from models.safety.red_flags import alarms, salvage
 from models.tables import Account, Patient, Program, RejectedSession, SessionLog
 
 KEPT = timedelta(days=90)
@@ -76,7 +75,7 @@ def keep_refused(
             }
         )
         if patient_id is not None and raised:
-            answers = Heard(str(session_id), now.date(), [*alarms(heard.chips), *_loose_alarms(heard)])
+            answers = Heard(str(session_id), now.date(), [*alarms(heard.chips), *loose_alarms(heard)])
             heard_of.setdefault(patient_id, []).append(answers)
     if rows:
         tx.execute(insert_for(tx, RejectedSession).on_conflict_do_nothing(), rows)
@@ -96,6 +95,8 @@ def rejects(tx: Session, clinic_id: UUID, *, landed: bool = False) -> Sequence[R
                 SessionLog.patient_id == RejectedSession.patient_id,
                 SessionLog.id == RejectedSession.session_id,
                 SessionLog.changed_at >= RejectedSession.received_at,
+                # Of a conflict the other copy is stored: this one waits until somebody decides.
+                RejectedSession.code.not_in([Conflict.code, VersionMismatch.code]),
             )
             .exists()
         )
@@ -139,18 +140,6 @@ def _sender(tx: Session, reject: RejectedSession) -> Caller:
         name=account.name,
         patient_id=patient_id,
     )
-
-
-def _loose_alarms(heard: SafetyAnswers) -> list[Alarm]:
-    """A reason or a pain from a session that was refused: no session holds it, so the alarm does."""
-    raised = []
-    if heard.reason is not None:
-        severity = Severity.HIGH if is_same_day(heard.reason) else Severity.MEDIUM
-        raised.append(Alarm(FlagKind.BARRIER, severity, why(heard.reason), ""))
-    if heard.hurts:
-        pain = min(heard.worst_pain or 0, 10)
-        raised.append(Alarm(FlagKind.PAIN_HIGH, Severity.URGENT, f"pain {pain} of 10", PAIN_ADVICE))
-    return raised
 
 
 def _program_of(said: object) -> UUID | None:

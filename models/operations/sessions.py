@@ -14,11 +14,11 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from models.adherence.clock import Moment, corrected, date_there, skew_of
-from models.adherence.flags import main_reason, worst_pain
+from models.adherence.kinds import main_reason, worst_pain
 from models.database import insert_for, insert_or_replace
 from models.operations.callers import Caller
 from models.operations.courses import Course, courses
-from models.operations.flags import Because, Heard
+from models.operations.flags import Because, Heard, loose_alarms
 from models.operations.prescribing import visible_programs
 from models.operations.standings import restate
 from models.operations.versions import content_of
@@ -37,7 +37,7 @@ from models.refusals import (
     UnknownSession,
     WrongDate,
 )
-from models.safety.red_flags import SafetyAnswers, alarms
+from models.safety.red_flags import Alarm, SafetyAnswers, alarms
 from models.tables import (
     DoneShare,
     Patient,
@@ -230,9 +230,13 @@ class _Batch:
     found: dict[UUID, Course]
     numbers: dict[UUID, int] = field(default_factory=dict)
     """Patient → the last change number given out."""
+    moved: dict[_Key, dict[datetime, timedelta]] = field(default_factory=dict)
+    """Sessions that are changed: an instant that is known of one → by how much it is to be moved."""
     known: dict[_Key, _Known] = field(default_factory=dict)
     created: dict[_Key, int] = field(default_factory=dict)
     """What was new → the number of the item that said it."""
+    refused: set[_Key] = field(default_factory=set)
+    """Sessions of which an item was refused: what comes after it rests on something that never was."""
 
     def next_number(self, course: Course) -> int:
         patient_id = course.program.patient_id
@@ -249,14 +253,13 @@ def record_sessions(
     patient's row is held. `sent_at` is what the phone's clock showed as it sent (`models.adherence.clock`). A refusal
     is returned, not raised; who has its body keeps it, and that raises its safety answers (`keep_refused`).
     """
-    if len(items) == 1:
-        return _record(tx, caller, items, sent_at, now)
     try:
         with tx.begin_nested():
-            return _record(tx, caller, items, sent_at, now)
+            return _record(tx, caller, items, sent_at, now, set())
     except (IntegrityError, DataError):
         # One of them the database cannot hold, for a reason nobody foresaw: found by asking one at a time.
-        return [_alone(tx, caller, item, sent_at, now) for item in items]
+        refused: set[_Key] = set()
+        return [_alone(tx, caller, item, sent_at, now, refused) for item in items]
 
 
 def sessions_of(
@@ -287,25 +290,32 @@ def with_entries(tx: Session, clinic_id: UUID, logs: Sequence[SessionLog]) -> li
     return [Held(log=log, entries=entries[log.patient_id, log.id]) for log in logs]
 
 
-def _alone(tx: Session, caller: Caller, item: Item, sent_at: datetime | None, now: datetime) -> Result:
+def _alone(
+    tx: Session, caller: Caller, item: Item, sent_at: datetime | None, now: datetime, refused: set[_Key]
+) -> Result:
     try:
         with tx.begin_nested():
-            return _record(tx, caller, [item], sent_at, now)[0]
+            return _record(tx, caller, [item], sent_at, now, refused)[0]
     except (IntegrityError, DataError):
         refusal = NotStorable("The database cannot hold a value of this session.")
         return _told(item, Result(outcome=Outcome.REJECTED, refusal=refusal))
 
 
 def _record(
-    tx: Session, caller: Caller, items: Sequence[Item], sent_at: datetime | None, now: datetime
+    tx: Session, caller: Caller, items: Sequence[Item], sent_at: datetime | None, now: datetime, refused: set[_Key]
 ) -> list[Result]:
     found = courses(tx, caller.clinic_id, _programs(caller, items), lock=True)
-    batch = _Batch(tx, caller, skew_of(sent_at, now), now, found)
-    refusals = {number: refusal for number, item in enumerate(items) if (refusal := _refusal(batch, item))}
+    batch = _Batch(tx, caller, skew_of(sent_at, now), now, found, refused=refused)
     keys = [_key(batch, item) for item in items]
+    _recall_moments(batch, items, keys)
+    refusals = {number: refusal for number, item in enumerate(items) if (refusal := _refusal(batch, item))}
     _insert(batch, items, keys, refusals)
     _recall(batch, items, keys)
-    results = [_apply(batch, number, item, keys[number], refusals.get(number)) for number, item in enumerate(items)]
+    results = []
+    for number, (item, key) in enumerate(zip(items, keys, strict=True)):
+        results.append(_apply(batch, number, item, key, refusals.get(number)))
+        if key is not None and results[-1].outcome in {Outcome.CONFLICT, Outcome.REJECTED}:
+            batch.refused.add(key)
     _write(batch)
     _restate(batch, items, keys, results)
     return [_told(item, result) for item, result in zip(items, results, strict=True)]
@@ -369,7 +379,36 @@ def _check(report: SessionReport, known: Course, batch: _Batch) -> None:
 
 
 def _moment(report: SessionReport, batch: _Batch) -> Moment:
-    return corrected(Moment(report.performed_at, report.local_date), report.time_zone, batch.skew)
+    key = batch.found[report.program_id].program.patient_id, report.id
+    skew = batch.moved.get(key, {}).get(report.performed_at, batch.skew)
+    said = Moment(report.performed_at, report.local_date)
+    moved = corrected(said, report.time_zone, skew)
+    # A clock that was right while exercising and wrong while sending: an empty battery in between.
+    return said if _can_be(said, report, batch) and not _can_be(moved, report, batch) else moved
+
+
+def _can_be(moment: Moment, report: SessionReport, batch: _Batch) -> bool:
+    """Whether a session of the program can have happened then."""
+    starts_on = batch.found[report.program_id].program.starts_on
+    return moment.local_date >= starts_on and moment.at <= batch.now + CLOCK_TOLERANCE
+
+
+def _recall_moments(batch: _Batch, items: Sequence[Item], keys: Sequence[_Key | None]) -> None:
+    """Read when sessions that are to be changed happened: a phone that says again what we told it, or what it first
+    said, has not looked at its clock for it, and its clock may have been set right since.
+    """
+    changed = {
+        key
+        for item, key in zip(items, keys, strict=True)
+        if key and isinstance(item, SessionReport) and item.base_version is not None
+    }
+    if not changed:
+        return
+    known = select(SessionLog.patient_id, SessionLog.id, SessionLog.performed_at, SessionLog.said_performed_at).where(
+        SessionLog.clinic_id == batch.caller.clinic_id, _are(SessionLog, changed)
+    )
+    for patient_id, session_id, at, said in batch.tx.execute(known):
+        batch.moved[patient_id, session_id] = {said or at: at - (said or at), at: timedelta(0)}
 
 
 def _insert(
@@ -490,7 +529,9 @@ def _unchangeable(batch: _Batch, item: Item, known: _Known) -> Result | None:
     """Why a session that is there cannot be changed so."""
     version = known.row["version"]
     refusal: SessionRefused | None = None
-    if item.base_version != version:
+    key = known.row["patient_id"], known.row["id"]
+    if item.base_version != version or key in batch.refused:
+        # Also where the numbers fit by chance: an item before it was refused, and what it rests on is another's.
         refusal = Conflict(f"The session was changed meanwhile; it is at version {version}.", field="/base_version")
         return Result(outcome=Outcome.CONFLICT, version=version, refusal=refusal, held=_held(known))
     if item.program_id not in {None, known.row["program_id"]}:
@@ -533,7 +574,7 @@ def _restate(batch: _Batch, items: Sequence[Item], keys: Sequence[_Key | None], 
     for item, key, result in zip(items, keys, results, strict=True):
         if isinstance(item, SessionReport) and result.outcome in {Outcome.CREATED, Outcome.UPDATED}:
             assert key is not None
-            answers = Heard(str(item.id), batch.known[key].row["local_date"], alarms(item.chips))
+            answers = Heard(str(item.id), batch.known[key].row["local_date"], _news(batch.known[key], item))
             heard.setdefault(item.program_id, []).append(answers)
     touched = {program_id: batch.found[program_id] for program_id in heard.keys() | rewritten}
     if touched:
@@ -547,6 +588,18 @@ def _restate(batch: _Batch, items: Sequence[Item], keys: Sequence[_Key | None], 
             heard=heard,
             rewritten=rewritten,
         )
+
+
+def _news(known: _Known, report: SessionReport) -> list[Alarm]:
+    """What a report says that its session did not say before: what a therapist has dealt with is not told again. And
+    what it no longer says, because a later item of the same batch took it back: no flag would tell it otherwise.
+    """
+    before = next((one for one in known.archive if one["version"] == report.base_version), None)
+    said_before = set(before["content"]["chips"]) if before else set()
+    said = report.safety()
+    fresh = [chip for chip in report.chips if chip not in said_before]
+    took_back = known.row["content_hash"] != report.content_hash()
+    return [*alarms(fresh), *(loose_alarms(said) if took_back and said.cannot_wait else [])]
 
 
 def _row(batch: _Batch, report: SessionReport, course: Course, *, received_at: datetime) -> dict[str, Any]:

@@ -7,29 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, func, literal, null, or_, select, type_coerce
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from models.adherence import RULE_VERSION, Assessment, Change, Done, Standing, assess, standing_at
-from models.adherence.flags import (
-    BARRIER_DAYS,
-    Finding,
-    Report,
-    barrier,
-    by_time,
-    check_in_overdue,
-    not_started,
-    pain_high,
-    review_due,
-    silence,
-    withdrawn,
-)
+from models.adherence.flags import findings
+from models.adherence.kinds import FlagKind, Report, by_time
 from models.adherence.rates import Bout, Entry
-from models.adherence.schedule import midnight_after
 from models.adherence.silence import HISTORY_DAYS
-from models.adherence.watch import LOOK_BACK_DAYS, WATCHED, View
+from models.adherence.view import LOOK_BACK_DAYS, View, Withdrawal
 from models.database import insert_or_replace
 from models.operations.courses import Course
-from models.operations.flags import Because, Heard, detached, heed, save, settle
+from models.operations.flags import Because, Heard, detached, heed, save, settle, superseded
 from models.operations.versions import Past
 from models.tables import (
     CheckIn,
@@ -47,9 +35,7 @@ SETTLES = timedelta(minutes=15)
 """A phone that sends its queue one session at a time has not said all at the first one: only after this long does
 having been in touch prove that nothing more was waiting."""
 TOUCH_DAYS = 60
-"""Days of contacts a phone's usual gap is learnt from."""
-CHECK_IN_LATE = timedelta(days=7), timedelta(days=21)
-"""When an unanswered check-in is overdue, and when gravely so (clinical content F-13)."""
+"""Days up to the last session from which on contacts tell how often a phone is usually in touch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +68,7 @@ def restate(
     heard: Mapping[UUID, Sequence[Heard]] | None = None,
     rewritten: Collection[UUID] = (),
 ) -> None:
-    """Judge every course anew and write its standing and flags: five statements, however many courses.
+    """Judge every course anew and write its standing and flags: six statements at most, however many courses.
 
     `heard` are the safety answers by program; `rewritten` are the programs whose past was changed: sessions amended or
     deleted, so that their last day may lie earlier than the one last written.
@@ -92,7 +78,7 @@ def restate(
         program_id: known.standing.last_day if known.standing and program_id not in rewritten else None
         for program_id, known in before.items()
     }
-    histories = _histories(tx, clinic_id, found, last_days, now)
+    histories = _histories(tx, clinic_id, found, last_days)
     bouts, unsure = _bouts(tx, clinic_id, found, now)
     check_ins = _check_ins(tx, clinic_id, found)
     standings: list[dict[str, Any]] = []
@@ -100,9 +86,9 @@ def restate(
     for program_id, course in found.items():
         if course.program.status is ProgramStatus.DRAFT:
             continue
-        known, history, plan = before[program_id], histories[program_id], course.plan()
+        known, history = before[program_id], histories[program_id]
         judged = assess(
-            plan,
+            course.plan(),
             history.done,
             now,
             contacts=history.contacts,
@@ -111,23 +97,10 @@ def restate(
         )
         standings.append(_standing_row(clinic_id, program_id, judged, known.standing, now))
         about_program = [flag for flag in known.flags if flag.about_id == program_id]
-        view = View(
-            plan=plan,
-            judged=judged,
-            now=now,
-            reports=sorted(history.reports, key=by_time),
-            bouts=bouts[program_id],
-            contacts=history.contacts,
-            touches=history.touches,
-            done=history.done,
-            unsure=unsure,
-            trains=course.trains,
-            screened_on=known.screened_at.astimezone(course.zone).date() if known.screened_at else None,
-            open=frozenset(flag.kind for flag in about_program if flag.opens_at <= now),
-            limits=course.thresholds,
-        )
-        findings = _findings(course, view, check_ins.get(program_id, ()), now)
-        flags += settle(course, about_program, findings, because=because, now=now)
+        view = _view(course, judged, history, known, now)
+        told = [replace(one, unsure=True) if one.session_id in unsure else one for one in view.reports]
+        view = replace(view, reports=told, bouts=bouts[program_id], check_in=check_ins.get(program_id))
+        flags += settle(course, about_program, findings(view), because=because, now=now)
     flags += _heeded(clinic_id, found, before, heard or {}, now)
     insert_or_replace(tx, ProgramStanding, standings)
     save(tx, flags)
@@ -154,6 +127,7 @@ def history_of(tx: Session, clinic_id: UUID, course: Course, as_of: datetime, re
             exercised=past.exercised,
             worst_pain=past.worst_pain,
             main_reason=past.main_reason,
+            changed_at=past.changed_at,
         )
         for past in replaced
     ]
@@ -161,15 +135,18 @@ def history_of(tx: Session, clinic_id: UUID, course: Course, as_of: datetime, re
 
 
 def _standings_and_flags(tx: Session, clinic_id: UUID, found: Collection[UUID]) -> dict[UUID, _Before]:
-    """Each program's standing as last written, and the open flags about it or its patient, in one statement."""
+    """Each program's standing as last written, and the flags about it or its patient that are open or were closed by
+    hand, in one statement.
+    """
     screened = (
         select(func.max(Screening.screened_at))
         .where(Screening.clinic_id == clinic_id, Screening.patient_id == Program.patient_id)
         .correlate(Program)
         .scalar_subquery()
     )
+    by_hand = aliased(Flag)
     rows = tx.execute(
-        select(Program.id, ProgramStanding, Flag, screened)
+        select(Program.id, ProgramStanding, screened, Flag, by_hand)
         .join(
             ProgramStanding,
             and_(ProgramStanding.clinic_id == Program.clinic_id, ProgramStanding.program_id == Program.id),
@@ -184,14 +161,22 @@ def _standings_and_flags(tx: Session, clinic_id: UUID, found: Collection[UUID]) 
             ),
             isouter=True,
         )
+        .join(
+            by_hand,
+            and_(
+                by_hand.clinic_id == Program.clinic_id,
+                by_hand.about_id.in_([Program.id, Program.patient_id]),
+                by_hand.closed_by.is_not(None),
+            ),
+            isouter=True,
+        )
         .where(Program.clinic_id == clinic_id, Program.id.in_(found))
         .execution_options(populate_existing=True)
     ).all()
     before: dict[UUID, _Before] = {}
-    for program_id, standing, flag, screened_at in rows:
+    for program_id, standing, screened_at, *some in rows:
         known = before.setdefault(program_id, _Before(standing, [], screened_at))
-        if flag is not None:
-            known.flags.append(flag)
+        known.flags.extend(flag for flag in some if flag is not None and flag not in known.flags)
     for flag in {id(flag): flag for known in before.values() for flag in known.flags}.values():
         detached(tx, flag)
     return before
@@ -199,9 +184,9 @@ def _standings_and_flags(tx: Session, clinic_id: UUID, found: Collection[UUID]) 
 
 def _bouts(
     tx: Session, clinic_id: UUID, found: Mapping[UUID, Course], now: datetime
-) -> tuple[dict[UUID, list[Bout]], dict[str, bool]]:
-    """The sessions with exercise of the last weeks with their entries, by program; and which of all of them had someone
-    unsure how to do an exercise.
+) -> tuple[dict[UUID, list[Bout]], set[str]]:
+    """The sessions with exercise of the last weeks with their entries, by program; and those of all sessions in which
+    someone was not sure how to do an exercise.
     """
     rows = tx.execute(
         select(
@@ -230,16 +215,17 @@ def _bouts(
             SessionLog.clinic_id == clinic_id,
             SessionLog.program_id.in_(found),
             SessionLog.deleted_at.is_(None),
-            # A day more, for those who live ahead of us.
+            # Some days more, for those who live ahead of us.
             SessionLog.local_date >= now.date() - timedelta(days=LOOK_BACK_DAYS + 3),
         )
         .order_by(SessionLog.local_date, SessionLog.performed_at, SessionLog.id)
     )
     days: dict[UUID, tuple[UUID, date]] = {}
     entries: dict[UUID, list[Entry]] = {}
-    unsure: dict[str, bool] = {}
+    unsure: set[str] = set()
     for program_id, session_id, day, exercised, line_id, sets, reps, hold, minutes, skipped, not_sure in rows:
-        unsure[str(session_id)] = unsure.get(str(session_id), False) or bool(not_sure)
+        if not_sure:
+            unsure.add(str(session_id))
         if not exercised:
             continue
         days[session_id] = program_id, day
@@ -254,20 +240,25 @@ def _bouts(
     return bouts, unsure
 
 
-def _check_ins(tx: Session, clinic_id: UUID, found: Mapping[UUID, Course]) -> dict[UUID, list[CheckIn]]:
-    """The check-ins of discharged programs that nobody has answered, in the order they are due."""
+def _check_ins(tx: Session, clinic_id: UUID, found: Mapping[UUID, Course]) -> dict[UUID, tuple[date, int]]:
+    """The day and month of the first check-in of each discharged program that waits for an answer: one before another
+    that was answered is not asked any more.
+    """
     discharged = [one.program.id for one in found.values() if one.program.status is ProgramStatus.DISCHARGED]
     if not discharged:
         return {}
-    unanswered: dict[UUID, list[CheckIn]] = {}
-    for one in tx.scalars(
-        select(CheckIn)
-        .where(CheckIn.clinic_id == clinic_id, CheckIn.program_id.in_(discharged), CheckIn.version == 0)
+    rows = tx.execute(
+        select(CheckIn.program_id, CheckIn.due_on, CheckIn.month, CheckIn.version)
+        .where(CheckIn.clinic_id == clinic_id, CheckIn.program_id.in_(discharged))
         .order_by(CheckIn.due_on)
-        .execution_options(populate_existing=True)
-    ):
-        unanswered.setdefault(one.program_id, []).append(one)
-    return unanswered
+    )
+    waiting: dict[UUID, tuple[date, int]] = {}
+    for program_id, due_on, month, version in rows:
+        if version:
+            waiting.pop(program_id, None)
+        else:
+            waiting.setdefault(program_id, (due_on, month))
+    return waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +277,7 @@ class _Row:
     settled: bool | None = None
     chips: Sequence[str] = ()
     low_trust: bool = False
+    changed_at: datetime | None = None
 
 
 def _heard(clinic_id: UUID, programs: Collection[UUID]) -> Any:
@@ -302,6 +294,7 @@ def _heard(clinic_id: UUID, programs: Collection[UUID]) -> Any:
         SessionLog.settled_by_morning,
         SessionLog.chips,
         SessionLog.low_trust,
+        SessionLog.changed_at,
     ).where(SessionLog.clinic_id == clinic_id, SessionLog.program_id.in_(programs), SessionLog.deleted_at.is_(None))
 
 
@@ -321,6 +314,7 @@ def _contacts(clinic_id: UUID, programs: Collection[UUID]) -> Any:
             type_coerce(null(), SessionLog.settled_by_morning.type),
             type_coerce(null(), SessionLog.chips.type),
             literal(value=False),
+            type_coerce(null(), SessionLog.changed_at.type),
         )
         .join(Program, and_(Program.clinic_id == Contact.clinic_id, Program.patient_id == Contact.patient_id))
         .where(Contact.clinic_id == clinic_id, Program.clinic_id == clinic_id, Program.id.in_(programs))
@@ -332,16 +326,17 @@ def _histories(
     clinic_id: UUID,
     found: Mapping[UUID, Course],
     last_days: Mapping[UUID, date | None],
-    now: datetime,
 ) -> dict[UUID, History]:
-    """The sessions habit is learnt from, of the last `HISTORY_DAYS` up to the last one; and the contacts since."""
+    """The sessions habit is learnt from, of the last `HISTORY_DAYS` up to the last one; and the contacts of the last
+    `TOUCH_DAYS` before it, and since.
+    """
     windows, since = [], []
     for program_id in found:
         # The last day only moves forward here, so a window from the one last written is wide enough.
         known = last_days[program_id]
         first = known - timedelta(days=HISTORY_DAYS) if known else date.min
         windows.append(and_(SessionLog.program_id == program_id, SessionLog.local_date >= first))
-        lately = min(known or date.min, now.date() - timedelta(days=TOUCH_DAYS))
+        lately = known - timedelta(days=TOUCH_DAYS) if known else date.min
         since.append(and_(Program.id == program_id, Contact.local_date >= lately))
     rows: dict[UUID, list[_Row]] = {program_id: [] for program_id in found}
     both = _heard(clinic_id, found).where(or_(*windows)).union_all(_contacts(clinic_id, found).where(or_(*since)))
@@ -351,8 +346,14 @@ def _histories(
 
 
 def _history(rows: Sequence[_Row]) -> History:
-    """In the order of days, whatever order the rows came in."""
-    ordered = sorted(rows, key=lambda row: (row.local_date, str(row.session_id)))
+    """In the order of days, whatever order the rows came in; no further back than habit is learnt from, however far the
+    rows go, so that whoever judges the same history judges it alike.
+    """
+    last = max((row.local_date for row in rows if row.exercised), default=date.min)
+    first = last - timedelta(days=HISTORY_DAYS) if last > date.min else date.min
+    ordered = sorted(
+        (row for row in rows if row.local_date >= first), key=lambda row: (row.local_date, str(row.session_id))
+    )
     reports = tuple(
         Report(
             session_id=str(row.session_id),
@@ -366,42 +367,54 @@ def _history(rows: Sequence[_Row]) -> History:
             settled=row.settled,
             chips=tuple(row.chips),
             low_trust=row.low_trust,
+            changed_at=row.changed_at,
         )
         for row in ordered
         if row.session_id is not None
     )
+    touches: dict[date, datetime] = {}
+    for row in ordered:
+        day = row.received_at.date()
+        if last == date.min or day >= last - timedelta(days=TOUCH_DAYS):
+            touches[day] = min(row.received_at, touches.get(day, row.received_at))
     return History(
         done=tuple(Done(report.day, report.received_at) for report in reports if report.exercised),
         contacts=tuple(row.received_at + SETTLES for row in ordered),
         reports=reports,
-        touches=tuple(row.received_at for row in ordered if row.session_id is None),
+        touches=tuple(sorted(touches.values())),
     )
 
 
-def _findings(course: Course, view: View, check_ins: Sequence[CheckIn], now: datetime) -> list[Finding]:
-    over = view.judged.standing in {Standing.ENDED, Standing.WITHDRAWN}
+def _view(course: Course, judged: Assessment, history: History, known: _Before, now: datetime) -> View:
     program = course.program
-    pain = pain_high(view.reports)
-    if pain and program.ended_at:
-        # No session will settle it any more.
-        pain = replace(pain, expires_at=program.ended_at + timedelta(days=BARRIER_DAYS))
-    found = [pain]
-    if course.withdrawn and program.ended_on and program.ended_at:
-        found.append(withdrawn(program.end_reason or "other", program.ended_on, program.ended_at))
-    if check_ins:
-        due = check_ins[0]
-        opens, rises = (midnight_after(due.due_on + late, course.zone) for late in CHECK_IN_LATE)
-        found.append(check_in_overdue(due.due_on, due.month, opens, rises))
-    if not over and program.review_due_on is not None:
-        found.append(review_due(program.review_due_on, midnight_after(program.review_due_on, course.zone)))
-    if not over:
-        found += [
-            silence(view.judged, view.reports),
-            not_started(view.judged, program.starts_on),
-            barrier(view.reports, now),
-            *(watched(view) for watched in WATCHED),
-        ]
-    return [finding for finding in found if finding and (finding.expires_at is None or finding.expires_at > now)]
+    about = [flag for flag in known.flags if flag.about_id == program.id]
+    by_hand = [flag for flag in about if flag.closed_by is not None]
+    withdrawal = None
+    if course.withdrawn and program.ended_on is not None and program.ended_at is not None:
+        withdrawal = Withdrawal(program.end_reason or "other", program.ended_on, program.ended_at)
+    closed_at: dict[FlagKind, datetime] = {}
+    for flag in by_hand:
+        if flag.closed_at is not None:
+            closed_at[flag.kind] = max(flag.closed_at, closed_at.get(flag.kind, flag.closed_at))
+    return View(
+        plan=course.plan(),
+        judged=judged,
+        now=now,
+        reports=sorted(history.reports, key=by_time),
+        done=history.done,
+        contacts=history.contacts,
+        touches=history.touches,
+        trains=course.trains,
+        screened_on=known.screened_at.astimezone(course.zone).date() if known.screened_at else None,
+        review_due_on=program.review_due_on,
+        withdrawal=withdrawal,
+        # A reason somebody has answered does not stand before one that nobody has.
+        answered=frozenset(
+            (flag.episode, flag.evidence.get("reason")) for flag in by_hand if flag.kind is FlagKind.BARRIER
+        ),
+        closed_at=closed_at,
+        limits=course.thresholds,
+    )
 
 
 def _heeded(
@@ -420,7 +433,11 @@ def _heeded(
     for patient_id, told in by_patient.items():
         program_id = told[0][0]
         known = [flag for flag in before[program_id].flags if flag.about_id == patient_id]
-        flags += heed(known, [answer for _, answer in told], clinic_id, patient_id, program_id, now)
+        answers = [answer for _, answer in told]
+        stood_in = superseded(known, {answer.source for answer in answers}, now)
+        flags += stood_in
+        left = [flag for flag in known if flag not in stood_in]
+        flags += heed(left, answers, clinic_id, patient_id, program_id, now)
     return flags
 
 

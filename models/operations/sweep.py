@@ -5,20 +5,21 @@ Nothing here makes an answer right that was not right before: the worklist reads
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import Severity
+from models.adherence.kinds import Severity
+from models.operations.announcements import News, announce, forget_announcements
 from models.operations.courses import courses
 from models.operations.flags import Because, is_due, severity_at
-from models.operations.ids import new_id
 from models.operations.rejects import forget_rejects
 from models.operations.sign_ins import forget_expired_tokens
 from models.operations.standings import restate
 from models.operations.throttles import forget_old_failures
-from models.tables import Announcement, Clinic, Flag, Program, ProgramStanding, ProgramStatus
+from models.tables import Clinic, EventKind, Flag, Program, ProgramStanding, ProgramStatus
 
 BATCH = 100
 
@@ -28,49 +29,53 @@ def every_clinic(tx: Session) -> Sequence[UUID]:
     return tx.scalars(select(Clinic.id).order_by(Clinic.id)).all()
 
 
-def announce_due(tx: Session, clinic_id: UUID, *, now: datetime, silently: bool = False) -> int:
-    """Put one announcement per opening, and per rise, into the outbox; returns how many flags were due.
+def is_anything_due(tx: Session, clinic_id: UUID, *, now: datetime) -> bool:
+    """Whether `announce_due` would find a flag; asked by reading, so that a quiet clinic costs no write."""
+    return tx.scalars(_due(Flag.id, clinic_id, now).limit(1)).first() is not None
+
+
+def announce_due(tx: Session, clinic_id: UUID, *, by_mail: bool = False, silently: bool = False, now: datetime) -> int:
+    """Put one announcement per opening, and per rise, into the outbox, with a delivery for each who is to be told;
+    returns how many flags were due.
 
     Rows that another sweep holds are left to it. `silently` marks them as announced and tells nobody.
     """
     severity = severity_at(now)
     due = tx.execute(
-        select(Flag, severity)
-        .where(
-            Flag.clinic_id == clinic_id,
-            is_due(now),
-            or_(Flag.announced.is_(None), Flag.announced < severity),
-        )
+        _due(Flag, clinic_id, now)
+        .add_columns(severity)
         .order_by(Flag.opens_at, Flag.id)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     ).all()
+    news = []
     for flag, grave in due:
-        if not silently:
-            tx.add(
-                Announcement(
-                    clinic_id=clinic_id,
-                    id=new_id(now),
-                    kind="flag.opened" if flag.announced is None else "flag.risen",
-                    payload={
-                        "flag_id": str(flag.id),
-                        "patient_id": str(flag.patient_id),
-                        "program_id": str(flag.program_id) if flag.program_id else None,
-                        "kind": flag.kind.value,
-                        "severity": Severity(grave).word,
-                    },
-                    created_at=now,
-                )
+        news.append(
+            News(
+                kind=EventKind.FLAG_OPENED if flag.announced is None else EventKind.FLAG_RISEN,
+                # Not what kind of flag it is: with the patient's id, that would be health data.
+                payload={
+                    "flag_id": str(flag.id),
+                    "patient_id": str(flag.patient_id),
+                    "program_id": str(flag.program_id) if flag.program_id else None,
+                    "severity": Severity(grave).word,
+                },
+                patient_id=flag.patient_id,
+                severity=Severity(grave),
             )
+        )
         flag.announced = grave
+    if news and not silently:
+        announce(tx, clinic_id, news, by_mail=by_mail, now=now)
     return len(due)
 
 
 def forget_expired(tx: Session, clinic_id: UUID, *, now: datetime) -> None:
-    """Drop tokens, throttle windows and rejected items that no longer matter."""
+    """Drop tokens, throttle windows, rejected items and announcements that no longer matter."""
     forget_expired_tokens(tx, clinic_id, now)
     forget_old_failures(tx, now)
     forget_rejects(tx, clinic_id, now=now)
+    forget_announcements(tx, clinic_id, now=now)
 
 
 def program_batches(tx: Session, clinic_id: UUID, size: int = BATCH) -> Iterator[Sequence[UUID]]:
@@ -109,6 +114,14 @@ def misjudged(tx: Session, clinic_id: UUID, programs: Sequence[UUID]) -> list[UU
         _restate(tx, clinic_id, [program_id], assessed_at)
     after = _promises(tx, clinic_id, programs)
     return [program_id for program_id in programs if before.get(program_id) != after.get(program_id)]
+
+
+def _due(what: Any, clinic_id: UUID, now: datetime) -> Select[Any]:
+    """The flags on the list that have not been announced as grave as they are."""
+    severity = severity_at(now)
+    return select(what).where(
+        Flag.clinic_id == clinic_id, is_due(now), or_(Flag.announced.is_(None), Flag.announced < severity)
+    )
 
 
 def _restate(tx: Session, clinic_id: UUID, programs: Sequence[UUID], now: datetime) -> None:

@@ -71,11 +71,11 @@ def today(tx: Session, caller: Caller, *, now: datetime) -> Today:
     )
     found = courses(tx, caller.clinic_id, lately)
     running = [course for course in found.values() if course.program.status is ProgramStatus.ACTIVE]
-    logged = _logged(tx, caller.clinic_id, list(found), day)
+    logged = _logged(tx, caller, day)
     done = done_on(tx, caller.clinic_id, running, day, day + AHEAD)
     keys = [(course.program.id, course.revision_on(day, now).number) for course in running]
     advice = advice_of(tx, caller.clinic_id, keys)
-    caution = caution_for(tx, caller.clinic_id, patient.id)
+    caution = caution_for(tx, caller.clinic_id, patient.id, now)
     return Today(
         patient=patient,
         day=day,
@@ -139,11 +139,13 @@ def _to_settle(logged: Sequence[SessionLog], day: date) -> UUID | None:
     return None if answered or not yesterday else max(yesterday, key=lambda one: (one.performed_at, one.id)).id
 
 
-def _logged(tx: Session, clinic_id: UUID, programs: Sequence[UUID], day: date) -> Sequence[SessionLog]:
+def _logged(tx: Session, caller: Caller, day: date) -> Sequence[SessionLog]:
+    """The patient's sessions of the last weeks, of every program they ever had."""
+    theirs = visible_programs(caller).with_only_columns(Program.id)
     return tx.scalars(
         select(SessionLog).where(
-            SessionLog.clinic_id == clinic_id,
-            SessionLog.program_id.in_(programs),
+            SessionLog.clinic_id == caller.clinic_id,
+            SessionLog.program_id.in_(theirs),
             SessionLog.local_date > day - timedelta(weeks=STREAK_WEEKS),
             SessionLog.deleted_at.is_(None),
         )

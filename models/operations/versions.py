@@ -22,6 +22,7 @@ class Past:
     local_date: date
     performed_at: datetime
     received_at: datetime
+    changed_at: datetime
     exercised: bool
     worst_pain: int | None
     main_reason: str | None
@@ -38,7 +39,7 @@ def content_of(columns: Mapping[str, Any], entries: Sequence[Mapping[str, Any]])
 def known_at(tx: Session, clinic_id: UUID, program_id: UUID, as_of: datetime) -> list[Past]:
     """What a program's sessions said at `as_of` that they do not say any more, tombstones left out."""
     rows = tx.execute(
-        select(SessionVersion.session_id, SessionVersion.content).where(
+        select(SessionVersion.session_id, SessionVersion.content, SessionVersion.changed_at).where(
             SessionVersion.clinic_id == clinic_id,
             SessionVersion.program_id == program_id,
             SessionVersion.changed_at <= as_of,
@@ -51,12 +52,13 @@ def known_at(tx: Session, clinic_id: UUID, program_id: UUID, as_of: datetime) ->
             local_date=date.fromisoformat(content["local_date"]),
             performed_at=datetime.fromisoformat(content["performed_at"]),
             received_at=datetime.fromisoformat(content["received_at"]),
+            changed_at=changed_at,
             exercised=content["exercised"],
             worst_pain=content["worst_pain"],
             main_reason=content["main_reason"],
             entries=[entry | {"line_id": UUID(entry["line_id"])} for entry in content["entries"]],
         )
-        for session_id, content in rows
+        for session_id, content, changed_at in rows
         if content["deleted_at"] is None
     ]
 

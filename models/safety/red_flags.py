@@ -4,21 +4,14 @@ Single red flags predict little, so a clinician decides; the cauda equina and co
 act at once. Source: clinical content 2.5 and the engine study, section 6. Not signed off by a clinician.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from models.adherence.flags import (
-    PAIN_HIGH,
-    FlagKind,
-    Reason,
-    Severity,
-    is_same_day,
-    main_reason,
-    meaning,
-    worst_pain,
-)
+from models.adherence.kinds import FlagKind, Reason, Severity, is_same_day, main_reason, meaning, worst_pain
+from models.adherence.rules.pain import PAIN_HIGH
 
 EMERGENCY = "Stop exercising. Call the emergency number (112, 911, 999) now and say what you feel."
 SAME_DAY = "Stop exercising. Get medical help today; if you cannot reach your clinic, go to urgent care."
@@ -41,6 +34,15 @@ CONTACT_ADVICE = "Your therapist has been told that you would like to be contact
 MESSAGE_ADVICE = (
     "Your therapist will see your message, but not at once. In an emergency call the emergency number (112, 911, 999)."
 )
+UNREAD_ADVICE = (
+    "Your therapist has been told that you wrote a message, and will ask for it, but not at once. In an emergency call"
+    " the emergency number (112, 911, 999)."
+)
+SEVERE_ADVICE = (
+    "That sounds hard. Your therapist has been told and will contact you. Until then do only what feels right. New"
+    " numbness, weakness, or trouble with urine or bowels needs help at once: call the emergency number (112, 911,"
+    " 999)."
+)
 PAIN_ADVICE = "Stop the exercise that hurts and rest today. Your therapist has been told and will contact you."
 TOLD_ADVICE = "Your therapist has been told and will contact you. Until then do only what feels right."
 BETTER_ADVICE = (
@@ -48,6 +50,23 @@ BETTER_ADVICE = (
     " then the pain tends to come back. Ask your therapist for a shorter plan if this one is too long."
 )
 """Clinical content S3 and 7.2: strength dropped is why backs relapse. Not signed off by a clinician."""
+
+KEEP_TO_COMFORT = "Your therapist knows of the pain. Do only what stays at 5 of 10 or less, and leave out the rest."
+DIZZY_ADVICE = "Stop and sit down until it has passed. If you faint or it stays, get medical help."
+JOINT_ADVICE = (
+    "Do not load that joint today. A hot, swollen joint with fever or feeling ill needs medical help today;"
+    " otherwise your therapist will be in touch."
+)
+SPREAD_ADVICE = (
+    "Leave out what sends the pain further down. If it gets numb or weak, get medical help today; your therapist has"
+    " been told."
+)
+SYMPTOMS = {
+    "dizzy": (Severity.MEDIUM, "dizzy with exercise", DIZZY_ADVICE),
+    "hot_swollen_joint": (Severity.HIGH, "a hot, swollen joint", JOINT_ADVICE),
+    "further_down": (Severity.MEDIUM, "pain further down the leg or arm", SPREAD_ADVICE),
+}
+"""Chips that are no red flag by themselves and must not be lost (clinical content 2.5, 7.2; not signed off)."""
 
 _BY_REASON = {
     Reason.SYMPTOMS_WORSE: PAIN_ADVICE,
@@ -179,6 +198,14 @@ FIRST_SCREEN_CHIPS = {
 _AS_RED_FLAG = {NUMB_OR_WEAK: "RF-02"} | {id_.lower(): id_ for id_ in RED_FLAGS}
 
 
+def _plain(chip: str) -> str:
+    """A chip as we spell it, however an app does: `RF 01`, `rf_01` and `RF01` are RF-01."""
+    word = "_".join(chip.lower().replace("-", " ").replace("_", " ").split())
+    if numbered := re.fullmatch(r"rf_?0*(\d{1,2})", word):
+        return f"rf-{int(numbered[1]):02}"
+    return FALL if word in {"fell", "i_fell", "fallen"} else word
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """An answer to act on: which flag it opens and what to tell the patient."""
@@ -192,13 +219,16 @@ class Alarm:
 def alarms(chips: Iterable[str]) -> list[Alarm]:
     """The alarms among a session's chips, however they are spelled, gravest first."""
     found = []
-    for chip in dict.fromkeys(chip.strip().lower() for chip in chips):
+    for chip in dict.fromkeys(map(_plain, chips)):
         if chip in _AS_RED_FLAG:
             flag = RED_FLAGS[_AS_RED_FLAG[chip]]
             found.append(Alarm(FlagKind.RED_FLAG, flag.severity, flag.question, flag.advice))
-        elif chip.startswith("rf-"):
+        elif chip.startswith(("rf-", "rf_")):
             # A newer phone may ask more than we know; that it is a red flag we do know.
             found.append(Alarm(FlagKind.RED_FLAG, Severity.URGENT, UNKNOWN_RED_FLAG, SAME_DAY))
+        elif chip in SYMPTOMS:
+            severity, words, told = SYMPTOMS[chip]
+            found.append(Alarm(FlagKind.SYMPTOM, severity, words, told))
         elif chip == FALL:
             found.append(Alarm(FlagKind.FALL, Severity.URGENT, "a fall", FALL_ADVICE))
     return sorted(found, key=lambda alarm: -alarm.severity)

@@ -2,6 +2,7 @@
 
 from models.prescription.dosage import Side
 from models.tables.account import Account, Contact, Device, Login, Reply, Role, SignIn, Throttle, Token, TokenKind
+from models.tables.announcement import Announcement, Delivery, DeliveryChannel, EventKind, Webhook
 from models.tables.base import Base
 from models.tables.clinic import Clinic
 from models.tables.exercise import (
@@ -16,7 +17,8 @@ from models.tables.exercise import (
     PrecautionSeverity,
     Protocol,
 )
-from models.tables.measurement import Measurement, TakenFrom, WeeklyAnswer
+from models.tables.measurement import AnswerVersion, Measurement, TakenFrom, WeeklyAnswer
+from models.tables.outreach import Channel, Outreach, Reached
 from models.tables.patient import (
     Condition,
     ConditionStatus,
@@ -46,23 +48,28 @@ from models.tables.program import (
     Teaching,
 )
 from models.tables.session import DoneShare, RejectedSession, SessionEntry, SessionLog, SessionVersion, Source
-from models.tables.standing import Announcement, Flag, ProgramStanding
+from models.tables.standing import Flag, ProgramStanding
 
 __all__ = [
     "Account",
     "Announcement",
+    "AnswerVersion",
     "Base",
     "Care",
     "CareKind",
     "Category",
+    "Channel",
     "CheckIn",
     "Clinic",
     "Condition",
     "ConditionStatus",
     "Contact",
     "Deed",
+    "Delivery",
+    "DeliveryChannel",
     "Device",
     "DoneShare",
+    "EventKind",
     "Examination",
     "Exercise",
     "ExerciseNeed",
@@ -75,6 +82,7 @@ __all__ = [
     "LoadTag",
     "Login",
     "Measurement",
+    "Outreach",
     "OwnProtocol",
     "Patient",
     "Pause",
@@ -88,6 +96,7 @@ __all__ = [
     "ProgramStatus",
     "ProgramType",
     "Protocol",
+    "Reached",
     "RejectedSession",
     "Reply",
     "Review",
@@ -107,5 +116,6 @@ __all__ = [
     "Throttle",
     "Token",
     "TokenKind",
+    "Webhook",
     "WeeklyAnswer",
 ]

@@ -36,9 +36,35 @@ class WeeklyAnswer(Tenant, Base, kw_only=True):
     version: Mapped[int]
     answered_on: Mapped[date]
     """The day of that week the answers are of; it never changes."""
+    received_at: Mapped[datetime]
+    """When it was first answered."""
+    late: Mapped[bool]
+    """First answered more than a week after the week was over: accepted, and marked."""
+    answered_at: Mapped[datetime]
+    """When this version came."""
+    answered_by: Mapped[UUID]
+    source: Mapped[Source]
+
+
+class AnswerVersion(Tenant, Base, kw_only=True):
+    """What was answered to a check-in or in a week before it was amended. Never changed once written."""
+
+    __tablename__ = "answer_version"
+    __table_args__ = (of("patient", "patient_id"), of("account", "answered_by"), {"info": TENANT})
+
+    patient_id: Mapped[UUID] = mapped_column(primary_key=True)
+    asked: Mapped[TakenFrom] = mapped_column(primary_key=True)
+    """A check-in, or the questions of a week."""
+    answer: Mapped[str] = mapped_column(primary_key=True)
+    """Which: the check-in, or the Monday."""
+    version: Mapped[int] = mapped_column(primary_key=True)
+    answers: Mapped[dict[str, Any]]
+    content_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    """By which a phone that repeats what it once said is recognised."""
     answered_at: Mapped[datetime]
     answered_by: Mapped[UUID]
     source: Mapped[Source]
+    replaced_at: Mapped[datetime]
 
 
 class Measurement(Identified, Base, kw_only=True):

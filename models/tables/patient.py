@@ -80,6 +80,8 @@ class Condition(Identified, Base, kw_only=True):
     review_on: Mapped[date | None] = mapped_column(default=None)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
+    changed_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When it was last amended."""
 
 
 class Screening(Identified, Base, kw_only=True):

@@ -38,6 +38,7 @@ class SessionLog(Tenant, Base, kw_only=True):
         of("program", "program_id"),
         Index("ix_session_program_day", "clinic_id", "program_id", "local_date", "id"),
         Index("ix_session_change", "clinic_id", "patient_id", "change_number"),
+        Index("ix_session_patient", "clinic_id", "patient_id", "performed_at", "id"),
         CheckConstraint("pain_before BETWEEN 0 AND 10", "pain_before"),
         CheckConstraint("pain_during BETWEEN 0 AND 10", "pain_during"),
         CheckConstraint("pain_after BETWEEN 0 AND 10", "pain_after"),
@@ -150,7 +151,7 @@ class SessionEntry(Tenant, Base, kw_only=True):
 
 
 class RejectedSession(Identified, Base, kw_only=True):
-    """A session that was refused, as it was sent: nothing a patient entered is lost."""
+    """A session, or answers, that were refused, as they were sent: nothing a patient entered is lost."""
 
     __tablename__ = "rejected_session"
     __table_args__ = (
@@ -163,7 +164,9 @@ class RejectedSession(Identified, Base, kw_only=True):
     account_id: Mapped[UUID]
     patient_id: Mapped[UUID | None] = mapped_column(default=None)
     session_id: Mapped[UUID]
-    """Made of its content, where the item named none that can be read."""
+    """Made of its content, where the item named none that can be read; of refused answers, the check-in."""
+    about: Mapped[str | None] = mapped_column(default=None)
+    """Of refused answers: which check-in or week."""
     body: Mapped[str]
     """As it was sent: a session, or an item of a push."""
     content_hash: Mapped[bytes] = mapped_column(LargeBinary(32))

@@ -1,4 +1,4 @@
-"""How programs stand, what has been flagged, and what the outside must be told."""
+"""How programs stand, and what has been flagged."""
 
 from datetime import date, datetime
 from typing import Any
@@ -8,8 +8,8 @@ from sqlalchemy import CheckConstraint, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.adherence import Standing
-from models.adherence.flags import FlagKind
-from models.tables.base import TENANT, Base, Identified, Tenant, of, of_clinic
+from models.adherence.kinds import FlagKind
+from models.tables.base import TENANT, Base, Identified, Tenant, of
 
 
 class ProgramStanding(Tenant, Base, kw_only=True):
@@ -57,8 +57,17 @@ class Flag(Identified, Base, kw_only=True):
             postgresql_where=text("closed_at IS NULL"),
         ),
         Index("ix_flag_patient", "clinic_id", "patient_id", "id"),
+        # What people closed is remembered for its episode, and read with every log: few rows, found at once.
+        Index(
+            "ix_flag_handled",
+            "clinic_id",
+            "about_id",
+            sqlite_where=text("closed_by IS NOT NULL"),
+            postgresql_where=text("closed_by IS NOT NULL"),
+        ),
         CheckConstraint("(rises_at IS NULL) = (rises_to IS NULL)", "rises"),
         CheckConstraint("(closed_at IS NULL) = (closed_because IS NULL)", "closed"),
+        CheckConstraint("closed_by IS NULL OR closed_at IS NOT NULL", "closed_by"),
         {"info": TENANT},
     )
 
@@ -83,18 +92,12 @@ class Flag(Identified, Base, kw_only=True):
     closed_at: Mapped[datetime | None] = mapped_column(default=None)
     """Before `opens_at`: a promise that was never needed, no history of anything."""
     closed_because: Mapped[str | None] = mapped_column(default=None)
+    closed_by: Mapped[UUID | None] = mapped_column(default=None)
+    """Who closed it; None for those that closed by themselves."""
+    closed_note: Mapped[str | None] = mapped_column(default=None)
+    deeds: Mapped[list[Any]] = mapped_column(default_factory=list)
+    """What people did about it, in order: {deed, at, by, …}. Only ever added to."""
+    version: Mapped[int] = mapped_column(default=1)
+    """Counts what a reader may have missed: what people did about it, and what was added to its evidence."""
     rule_version: Mapped[int]
     created_at: Mapped[datetime]
-
-
-class Announcement(Identified, Base, kw_only=True):
-    """Something the outside must be told, written with what it tells of."""
-
-    __tablename__ = "outbox"
-    __table_args__ = (of_clinic(), Index("ix_outbox_created", "clinic_id", "created_at"), {"info": TENANT})
-
-    kind: Mapped[str]
-    payload: Mapped[dict[str, Any]]
-    """Ids only: no health data leaves with an announcement."""
-    created_at: Mapped[datetime]
-    delivered_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -17,11 +17,14 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from models.adherence.kinds import FlagKind
 from models.operations import (
     accounts,
     checking,
     findings,
+    handling,
     measures,
+    outreach,
     patients,
     prescribing,
     programs,
@@ -31,9 +34,10 @@ from models.operations import (
     sweep,
 )
 from models.operations.callers import Caller, identify
+from models.operations.worklist import Wanted, worklist
 from models.safety.red_flags import RED_FLAGS
 from models.safety.rules import RULES
-from models.tables import Clinic, ConditionStatus, DoneShare, PauseReason, Role
+from models.tables import Channel, Clinic, ConditionStatus, DoneShare, PauseReason, Reached, Role
 
 SEED = 1121
 PEOPLE: dict[str, Any] = json.loads((Path(__file__).parent / "people.json").read_text(encoding="utf-8"))
@@ -49,6 +53,12 @@ CLEARED: dict[str, dict[str, str]] = {
     "corticosteroid-long-term": {"bone_status": "low", "bone_status_on": "2025-01-15"},
 }
 """What the demo's patients told of a condition, beside having it."""
+CALLED_AGO = timedelta(hours=2)
+CALLS = (
+    (Reached.NO_ANSWER, "Call again after work"),
+    (Reached.REACHED_AGREED, None),
+    (Reached.REACHED_CHANGED_PLAN, "Send the shorter plan"),
+)
 MAINTENANCE_DAYS = frozenset({0, 2, 4})
 
 
@@ -93,6 +103,19 @@ def build(tx: Session, now: datetime) -> Iterator[str]:
         yield f"{person[0]} {person[1]}"
     while sweep.announce_due(tx, clinic.id, now=now, silently=True):
         tx.flush()  # the next batch must see this one as announced
+    _reach_out(tx, therapists[0], now)
+
+
+def _reach_out(tx: Session, therapist: Caller, now: datetime) -> None:
+    """Calls of the morning about the gravest silences, and one more flag taken on."""
+    silent = worklist(tx, therapist, wanted=Wanted(kinds=[FlagKind.SILENCE]), limit=len(CALLS) + 1, now=now)
+    for row, (outcome, next_step) in zip(silent, CALLS, strict=False):
+        draft = outreach.OutreachDraft(
+            channel=Channel.PHONE, outcome=outcome, flag_id=row.flag_id, next_step=next_step, at=now - CALLED_AGO
+        )
+        outreach.reach_out(tx, therapist, row.patient_id, draft, now=now)
+    for row in silent[len(CALLS) :]:
+        handling.acknowledge(tx, therapist, row.flag_id, now=now)
 
 
 def _staff(tx: Session, clinic: Clinic, member: Mapping[str, str], now: datetime) -> Caller:

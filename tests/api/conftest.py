@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from models.database import Database
-from models.operations import findings, prescribing, programs, protocols
+from models.delivery.addresses import Allowed
+from models.operations import findings, prescribing, programs, protocols, webhooks
 from models.operations.callers import Caller, identify
 from models.tables import ConditionStatus, PauseReason, Role
 from tests.builders import (
@@ -27,6 +28,7 @@ from tests.builders import (
 )
 
 OSTEOARTHRITIS = findings.ConditionDraft(code="oa-hand", status=ConditionStatus.CONFIRMED)
+HOOK = webhooks.WebhookDraft(url="https://hooks.example/followthrough")
 _ITEM = {"exercise": "bird-dog", "dosage": {"sets": 2, "reps": 8, "days_per_week": 3}}
 OURS = protocols.OwnDraft(
     name="Our back course",
@@ -51,6 +53,7 @@ class Clinic:
     device_id: UUID
     """The patient's phone."""
     check_in_id: UUID
+    webhook_id: UUID
     therapist: dict[str, str]
     admin: dict[str, str]
     patient: dict[str, str]
@@ -82,6 +85,7 @@ def a_peopled_clinic(database: Database) -> Clinic:
             flare_id=declared.id,
             pause_id=later.id,
             check_in_id=a_check_in(tx, course.program).id,
+            webhook_id=webhooks.create_webhook(tx, admin, HOOK, Allowed(), now=NOON).id,
             therapist=bearer(a_token(tx, ines)),
             admin=bearer(a_token(tx, admin)),
             device_id=device_id,

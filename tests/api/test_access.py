@@ -73,7 +73,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "discharge_patient": {"maintenance": {"protocol": "neck-posture-desk"}, "acknowledged": ALL_RULES},
     "stop_program": {"reason": "no_time"},
     "create_staff": {"role": "admin", "name": "A", "email": "a@b.example", "password": "long enough for this"},
+    "create_webhook": {"url": "https://hooks.example/new"},
+    "amend_webhook": {"url": "https://hooks.example/other"},
     "log_session": SESSION,
+    "snooze_flag": {"days": 7},
+    "close_flag": {"because": "handled"},
+    "record_outreach": {"channel": "phone", "outcome": "no_answer"},
     "push_items": {"items": [{"op": "put", "id": "{session_id}", "session": SESSION}]},
 }
 MAY: dict[str, set[Role]] = {
@@ -151,6 +156,21 @@ MAY: dict[str, set[Role]] = {
     "list_unsynced": STAFF,
     "get_adherence": EVERYONE,
     "get_worklist": STAFF,
+    "get_flag": STAFF,
+    "acknowledge_flag": STAFF,
+    "snooze_flag": STAFF,
+    "close_flag": STAFF,
+    "list_outreach": STAFF,
+    "record_outreach": STAFF,
+    "get_timeline": EVERYONE,
+    "list_webhooks": {Role.ADMIN},
+    "create_webhook": {Role.ADMIN},
+    "get_webhook": {Role.ADMIN},
+    "amend_webhook": {Role.ADMIN},
+    "delete_webhook": {Role.ADMIN},
+    "rotate_webhook_secret": {Role.ADMIN},
+    "try_webhook": {Role.ADMIN},
+    "list_deliveries": {Role.ADMIN},
 }
 """Said a second time, on purpose: a route whose rule changes must change here too."""
 
@@ -161,10 +181,13 @@ VERSIONS = {
     "switch_rule": 1,
     "amend_protocol": 1,
     "delete_session": 1,
+    "snooze_flag": 1,
+    "close_flag": 1,
+    "amend_webhook": 1,
 }
 """What If-Match must say of the clinic's records."""
 SLUGS = {"get_exercise": "bird-dog", "amend_protocol": "our-back"}
-OK_FOR_AN_ACTIVE_PROGRAM = {200, 201, 204, 409}
+OK_FOR_AN_ACTIVE_PROGRAM = {200, 201, 202, 204, 409}
 
 
 def routes(app: FastAPI) -> list[APIRoute]:
@@ -194,6 +217,7 @@ def test_every_route_says_who_may(app: FastAPI) -> None:
 def knock(client: httpx.Client, route: APIRoute, mine: Clinic, headers: dict[str, str]) -> httpx.Response:
     """Call a route about `mine`'s patient and program, whoever is calling."""
     ids = {
+        "flag_id": a_flag(client, mine) if "flag_id" in route.param_convertors else None,
         "patient_id": mine.patient_id,
         "program_id": mine.program_id,
         "condition_id": mine.condition_id,
@@ -204,6 +228,7 @@ def knock(client: httpx.Client, route: APIRoute, mine: Clinic, headers: dict[str
         "line_id": mine.lines[0],
         "session_id": uuid4(),
         "device_id": mine.device_id,
+        "webhook_id": mine.webhook_id,
         "rule_id": "R-14",
         "slug": SLUGS.get(route.name, "neck-posture-desk"),
     }
@@ -217,6 +242,14 @@ def knock(client: httpx.Client, route: APIRoute, mine: Clinic, headers: dict[str
         client.put(log, json=_filled(SESSION, ids), headers=mine.patient)
     body = _filled(BODIES.get(route.name), ids)
     return client.request(method, path, json=body, headers={**headers, **extra})
+
+
+def a_flag(client: httpx.Client, mine: Clinic) -> object:
+    """A flag of the clinic's, opened by what its patient says; none of a program that is not there."""
+    said = {**SESSION, "program_id": str(mine.program_id), "done": "none", "reason": "ill"}
+    if not client.put(f"/v1/sessions/{uuid4()}", json=said, headers=mine.patient).is_success:
+        return uuid4()
+    return client.get("/v1/worklist", headers=mine.therapist).json()["items"][0]["flag_id"]
 
 
 def _filled(said: Any, ids: dict[str, Any]) -> Any:
@@ -253,6 +286,7 @@ def test_nobody_comes_in_unknown(app: FastAPI, client: httpx.Client, clinic: Cli
         assert_problem(knock(client, named(app, name), clinic, headers), 401, "not_signed_in")
 
 
+ABOUT = {"patient_id", "program_id", "flag_id", "webhook_id"}
 ABOUT_SOMEONE = sorted(
     name for name in SIGNED_IN if name in BODIES or name.startswith(("get_", "list_", "activate", "invite"))
 )
@@ -263,13 +297,14 @@ def test_another_clinics_record_does_not_exist(
     app: FastAPI, client: httpx.Client, clinic: Clinic, stranger: Clinic, role: Role
 ) -> None:
     headers = getattr(clinic, role.value)
-    about = [route for route in routes(app) if {"patient_id", "program_id"} & set(route.param_convertors)]
+    about = [route for route in routes(app) if ABOUT & set(route.param_convertors)]
     assert len(about) >= 30
     for route in [*about, named(app, "log_session"), named(app, "answer_check_in")]:
         if role not in MAY[route.name]:
             continue
         problem = assert_problem(knock(client, route, stranger, headers), 404, "unknown")
-        nothing = Clinic(**{**vars(stranger), "patient_id": uuid4(), "program_id": uuid4(), "check_in_id": uuid4()})
+        unknown = dict.fromkeys(("patient_id", "program_id", "check_in_id", "webhook_id"), uuid4())
+        nothing = Clinic(**{**vars(stranger), **unknown})
         same = assert_problem(knock(client, route, nothing, headers), 404, "unknown")
         hidden = {"title", "request_id", "errors"}
         assert {key for key in problem if key not in hidden} == {key for key in same if key not in hidden}

@@ -1,5 +1,6 @@
 """Bad input: a clear problem that names the field, and nothing stored among sessions."""
 
+import json
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -88,6 +89,29 @@ def test_a_bad_session_is_refused_named_and_kept(
     grave = salvage(but).matter
     assert (problem["kept"], problem["safety_raised"]) == (True, grave)
     assert stored(database) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("😀", 201),
+        ("통증", 201),
+        ("\\ud800 and \\u0000, as text", 201),
+        ("통" * 678, 201),  # with {"mood": ""} around it 2,046 bytes
+        ("통" * 679, 422),
+        ("\x00", 422),
+        ("\\\x00", 422),
+    ],
+)
+def test_ext_takes_any_writing_up_to_its_bytes(client: httpx.Client, clinic: Clinic, text: str, status: int) -> None:
+    assert put(client, clinic, a_body(clinic, ext={"mood": text})).status_code == status
+
+
+def test_half_a_character_in_ext_is_refused(client: httpx.Client, clinic: Clinic) -> None:
+    headers = {**clinic.patient, "content-type": "application/json"}
+    whole = json.dumps(a_body(clinic, ext={"mood": "\ud800"}))
+    problem = assert_problem(client.put(f"/v1/sessions/{uuid4()}", content=whole, headers=headers), 422)
+    assert [error["pointer"] for error in problem["errors"]] == ["/ext"]  # type: ignore[attr-defined]
 
 
 def test_a_refused_session_still_says_what_cannot_wait(

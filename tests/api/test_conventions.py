@@ -94,11 +94,13 @@ def test_a_patient_is_replaced_only_by_who_read_the_latest(client: httpx.Client,
         ("/v1/patients/{patient}/screenings", {"answers": {"RF-01": False}}),
         ("/v1/patients/{patient}/programs", {"protocol": "neck-posture-desk"}),
         ("/v1/patients/{patient}/measures", {"code": "pain", "score": 4}),
+        ("/v1/patients/{patient}/outreach", {"channel": "phone", "outcome": "no_answer"}),
         ("/v1/programs/{program}/pauses", {"from_on": "2025-03-10", "to_on": "2025-03-12", "reason": "holiday"}),
         (
             "/v1/programs/{program}/discharge",
             {"maintenance": {"protocol": "neck-posture-desk"}, "acknowledged": sorted(RULES)},
         ),
+        ("/v1/webhooks", {"url": "https://hooks.example/a"}),
         ("/v1/staff", {"role": "admin", "name": "Ada", "email": "ada@b.example", "password": "long enough for this"}),
     ],
 )

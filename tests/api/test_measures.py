@@ -8,10 +8,19 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from api.schemas.sync import kept_item
 from models.adherence.measures import MEASURES
 from models.database import Database
-from models.safety.red_flags import CONTACT_ADVICE, EMERGENCY, FALL_ADVICE, MESSAGE_ADVICE, RECURRENCE_ADVICE
-from models.tables import Announcement, Flag, Measurement, TakenFrom, WeeklyAnswer
+from models.safety.red_flags import (
+    CONTACT_ADVICE,
+    EMERGENCY,
+    FALL_ADVICE,
+    MESSAGE_ADVICE,
+    RECURRENCE_ADVICE,
+    SEVERE_ADVICE,
+    UNREAD_ADVICE,
+)
+from models.tables import Announcement, AnswerVersion, Flag, Measurement, RejectedSession, TakenFrom, WeeklyAnswer
 from tests.api.conftest import Clinic, assert_problem
 from tests.api.desk import ALL_RULES, Desk, Json, a_desk, answers, item, phase, pointer
 from tests.builders import DAY, MONDAY
@@ -139,9 +148,9 @@ def test_every_question_of_the_phone_can_be_answered_as_it_is_told(desk: Desk, b
     found = asked(desk, bo)
     monday = date.fromisoformat(found["monday"])
     kinds: dict[str, Any] = {"yes_no": False, "items": ["bird-dog"], "chips": ["dizzy"], "text": "All well"}
-    for end in ("lowest", "highest"):
+    for base, end in enumerate(("lowest", "highest")):
         for part in ("check_in_questions", "weekly_questions"):
-            said: Json = {}
+            said: Json = {"base_version": base}
             for question in found[part]:
                 value = kinds.get(question["kind"], question.get(end))
                 if question["kind"] == "activities":
@@ -203,8 +212,8 @@ def test_the_same_answers_again_change_nothing_and_others_amend(
     same = answers_check_in(desk, bo, first, **again).json()
     assert (same["outcome"], same["check_in"]["version"]) == ("unchanged", 1)
     assert same["check_in"]["answered_at"].startswith("2025-04-03")
-    amended = answers_check_in(desk, bo, first, pain=3, confidence=6).json()
-    assert (amended["outcome"], amended["check_in"]["version"]) == ("amended", 2)
+    amended = answers_check_in(desk, bo, first, pain=3, confidence=6, base_version=1).json()
+    assert (amended["outcome"], amended["check_in"]["version"]) == ("updated", 2)
     assert amended["check_in"]["answers"] == {"pain": 3, "confidence": 6}
     # The scores follow, in their place: none is left of the first answers, and the day stays.
     with database.reading() as tx:
@@ -218,12 +227,12 @@ def test_a_patient_may_change_answers_for_14_days_and_staff_at_any_time(desk: De
     first, *_ = check_ins(desk, bo)
     answers_check_in(desk, bo, first, pain=3)
     clock.now += 14 * DAY
-    assert answers_check_in(desk, bo, first, pain=4).json()["outcome"] == "amended"
+    assert answers_check_in(desk, bo, first, pain=4, base_version=1).json()["outcome"] == "updated"
     clock.now += DAY
-    assert_problem(answers_check_in(desk, bo, first, pain=5), 409, "not_asked")
+    assert_problem(answers_check_in(desk, bo, first, pain=5, base_version=2), 409, "not_asked")
     assert answers_check_in(desk, bo, first, pain=4).json()["outcome"] == "unchanged"
-    by_phone = answers_check_in(desk, bo, first, by="therapist", pain=5).json()
-    assert (by_phone["outcome"], by_phone["check_in"]["source"]) == ("amended", "therapist")
+    by_phone = answers_check_in(desk, bo, first, by="therapist", pain=5, base_version=2).json()
+    assert (by_phone["outcome"], by_phone["check_in"]["source"]) == ("updated", "therapist")
     assert (by_phone["check_in"]["version"], by_phone["check_in"]["answered_on"]) == (3, "2025-04-03")
 
 
@@ -335,7 +344,7 @@ def test_a_red_flag_in_an_answer_is_heard_at_once(desk: Desk, bo: str, clock: Cl
     discharges(desk, bo)
     clock.now += 31 * DAY
     first, *_ = check_ins(desk, bo)
-    said: Any = {"chips": ["fall", "rf-01"], "pain": 9}
+    said: Any = {"chips": ["fall", "rf-01"], "pain": 7}
     if asked_as == "week":
         answer = answers_week(desk, bo, MONDAY + 4 * WEEK, **said).json()
     else:
@@ -345,7 +354,7 @@ def test_a_red_flag_in_an_answer_is_heard_at_once(desk: Desk, bo: str, clock: Cl
         "red_flag": "emergency",
         "fall": "urgent",
     }
-    # The average of a week is not pain during exercise: it opens no flag, however high.
+    # The average of a week is not pain during exercise: 6 or 7 opens no flag.
     assert "pain_high" not in worklist(desk)
 
 
@@ -355,10 +364,10 @@ def test_what_a_therapist_has_dealt_with_is_not_raised_again_by_an_amendment(
     desk.runs(bo)
     answers_week(desk, bo, chips=["RF-02"], note="Help")
     closed(database, desk)
-    amended = answers_week(desk, bo, chips=["RF-02"], note="Help", pain=3).json()
-    assert (amended["outcome"], amended["safety_raised"]) == ("amended", True)
+    amended = answers_week(desk, bo, chips=["RF-02"], note="Help", pain=3, base_version=1).json()
+    assert (amended["outcome"], amended["safety_raised"]) == ("updated", True)
     assert worklist(desk) == {}
-    answers_week(desk, bo, chips=["RF-02", "fall"], note="Help again", pain=3)
+    answers_week(desk, bo, chips=["RF-02", "fall"], note="Help again", pain=3, base_version=2)
     assert set(worklist(desk)) == {"fall", "contact_wanted"}
 
 
@@ -384,8 +393,8 @@ def test_a_refused_answer_is_heard_where_it_cannot_wait(desk: Desk, bo: str, clo
     answer = desk.call("PUT", path.format(first=first["id"], uuid=uuid4()), said, by=bo)
     problem = assert_problem(answer, 422, "invalid")
     assert problem["safety_raised"] is True
-    assert problem["advice"] == [EMERGENCY, RECURRENCE_ADVICE, CONTACT_ADVICE]
-    assert set(worklist(desk)) == {"red_flag", "recurrence", "contact_wanted"}
+    assert problem["advice"] == [EMERGENCY, SEVERE_ADVICE, RECURRENCE_ADVICE, CONTACT_ADVICE, UNREAD_ADVICE]
+    assert set(worklist(desk)) == {"red_flag", "pain_high", "recurrence", "contact_wanted"}
     assert check_ins(desk, bo)[0]["version"] == 0
 
 
@@ -405,7 +414,7 @@ def test_whatever_an_answer_is_refused_for_its_red_flag_is_heard(desk: Desk, bo:
         problem = assert_problem(desk.call("PUT", path, {"chips": ["RF-06"]}, by=by), status)
         assert problem["safety_raised"] is True
     assert worklist(desk)["red_flag"]["evidence"].count("Fever") == 1
-    unsafe = assert_problem(answers_check_in(desk, bo, first, pain=99), 422)
+    unsafe = assert_problem(answers_check_in(desk, bo, first, pain="bad"), 422)
     assert (unsafe["safety_raised"], unsafe["advice"]) == (False, [])
 
 
@@ -451,8 +460,8 @@ def test_a_week_is_answered_once_whoever_says_it_how_often(desk: Desk, bo: str, 
     first, again = (answers_week(desk, bo, **said) for _ in range(2))
     assert (first.status_code, again.status_code) == (201, 200)
     assert [one.json()["outcome"] for one in (first, again)] == ["created", "unchanged"]
-    changed = answers_week(desk, bo, **{**said, "pain": 5}).json()
-    assert (changed["outcome"], changed["week"]["version"]) == ("amended", 2)
+    changed = answers_week(desk, bo, **{**said, "pain": 5, "base_version": 1}).json()
+    assert (changed["outcome"], changed["week"]["version"]) == ("updated", 2)
     with database.reading() as tx:
         assert tx.scalar(select(func.count()).select_from(WeeklyAnswer)) == 1
     found = {code: one["latest"]["score"] for code, one in series(desk, bo).items()}
@@ -463,8 +472,8 @@ def test_a_week_is_answered_once_whoever_says_it_how_often(desk: Desk, bo: str, 
 @pytest.mark.parametrize(
     ("monday", "taken_on"),
     [
-        (MONDAY - 5 * WEEK, None),
-        (MONDAY - 4 * WEEK, MONDAY - 4 * WEEK + 6 * DAY),
+        (MONDAY - 53 * WEEK, None),
+        (MONDAY - 52 * WEEK, MONDAY - 52 * WEEK + 6 * DAY),
         (MONDAY - WEEK, MONDAY - DAY),
         (MONDAY, MONDAY + 5 * DAY),
         (MONDAY + WEEK, None),
@@ -500,7 +509,7 @@ def test_amending_one_week_leaves_the_scores_of_another(desk: Desk, bo: str, clo
     clock.now += WEEK
     answers_week(desk, bo, MONDAY, pain=6, sleep=3)
     answers_week(desk, bo, MONDAY + WEEK, pain=5)
-    answers_week(desk, bo, MONDAY + WEEK, pain=4)
+    answers_week(desk, bo, MONDAY + WEEK, pain=4, base_version=1)
     found = series(desk, bo)
     assert [point["score"] for point in found["pain"]["points"]] == [6, 4]
     assert [point["score"] for point in found["sleep"]["points"]] == [3]
@@ -510,7 +519,7 @@ def test_an_old_week_sent_again_by_a_slow_phone_is_unchanged(desk: Desk, bo: str
     answers_week(desk, bo, pain=3)
     clock.now += 10 * WEEK
     assert answers_week(desk, bo, pain=3).json()["outcome"] == "unchanged"
-    assert_problem(answers_week(desk, bo, pain=4), 409, "not_asked")
+    assert_problem(answers_week(desk, bo, pain=4, base_version=1), 409, "not_asked")
 
 
 def test_weeks_are_listed_latest_first(desk: Desk, bo: str, clock: Clock) -> None:
@@ -521,6 +530,158 @@ def test_weeks_are_listed_latest_first(desk: Desk, bo: str, clock: Clock) -> Non
     assert [one["answers"]["pain"] for one in found] == [2, 1, 0]
     assert found[0]["answers"] == {"pain": 2, "note": "Fine"}
     assert desk.get(f"/patients/{bo}/weeks", by=bo)["items"] == found
+
+
+def test_a_phone_that_was_offline_for_weeks_loses_no_week_and_may_still_correct_it(
+    desk: Desk, bo: str, clock: Clock
+) -> None:
+    clock.now += 5 * WEEK
+    late = {
+        monday: answers_week(desk, bo, MONDAY + monday * WEEK, pain=4).json()["week"]["late"] for monday in (0, 3, 4)
+    }
+    assert late == {0: True, 3: True, 4: False}
+    clock.now += 14 * DAY
+    changed = answers_week(desk, bo, pain=5, base_version=1).json()
+    assert (changed["outcome"], changed["week"]["late"]) == ("updated", True)
+
+
+# Duplicates, second phones, and what is refused.
+
+
+def test_a_late_duplicate_undoes_no_change(desk: Desk, bo: str, database: Database) -> None:
+    first: Json = {"pain": 5, "note": "bad week"}
+    answers_week(desk, bo, **first)
+    assert answers_week(desk, bo, pain=3, base_version=1).json()["outcome"] == "updated"
+    assert answers_week(desk, bo, pain=2, base_version=2).json()["week"]["version"] == 3
+    for said in (first, {"pain": 3, "base_version": 1}, {"pain": 2, "base_version": 2}, {"pain": 2}):
+        again = answers_week(desk, bo, **said).json()
+        assert (again["outcome"], again["week"]["version"]) == ("unchanged", 3)
+        assert again["week"]["answers"] == {"pain": 2}
+    with database.reading() as tx:
+        past = tx.scalars(select(AnswerVersion).order_by(AnswerVersion.version)).all()
+        assert [(one.version, one.answers) for one in past] == [(1, first), (2, {"pain": 3})]
+        assert tx.scalars(select(Measurement.score)).all() == [2]
+
+
+@pytest.mark.parametrize("asked_as", ["check-in", "week"])
+@pytest.mark.parametrize("base", [None, 1, 3])
+def test_a_second_phone_that_does_not_know_the_answers_cannot_wipe_them(
+    desk: Desk, bo: str, database: Database, clock: Clock, asked_as: str, base: int | None
+) -> None:
+    discharges(desk, bo)
+    clock.now += 31 * DAY
+    first, *_ = check_ins(desk, bo)
+
+    def says(**said: Any) -> httpx.Response:
+        if asked_as == "week":
+            return answers_week(desk, bo, MONDAY + 4 * WEEK, **said)
+        return answers_check_in(desk, bo, first, **said)
+
+    says(pain=4)
+    says(pain=5, note="My leg gave way", base_version=1)
+    other: Json = {"confidence": 4, "chips": ["RF-02"]} | ({} if base is None else {"base_version": base})
+    problem = assert_problem(says(**other), 409, "conflict")
+    assert (problem["version"], problem["answers"]) == (2, {"pain": 5, "note": "My leg gave way"})
+    assert (problem["kept"], problem["safety_raised"]) == (True, True)
+    assert series(desk, bo)["pain"]["latest"]["score"] == 5
+    with database.reading() as tx:
+        kept = tx.scalars(select(RejectedSession)).one()
+        assert (kept.code, str(kept.patient_id), kept.safety_raised) == ("conflict", bo, True)
+        assert kept.about == ("week 2025-03-31" if asked_as == "week" else f"check-in {first['id']}")
+    # Looked at, and said again on what is held.
+    assert says(**other | {"base_version": 2, "pain": 5}).json()["outcome"] == "updated"
+
+
+def test_refused_answers_are_kept_once_as_they_were_sent(desk: Desk, bo: str, database: Database, clock: Clock) -> None:
+    discharges(desk, bo)
+    clock.now += 31 * DAY
+    first, second, *_ = check_ins(desk, bo)
+    for _ in range(2):
+        assert assert_problem(answers_check_in(desk, bo, first, pain=11), 422)["kept"] is True
+        assert assert_problem(answers_check_in(desk, bo, second, pain=3), 409)["kept"] is True
+        assert assert_problem(answers_week(desk, bo, MONDAY + 9 * WEEK, pain=3), 422)["kept"] is True
+        assert assert_problem(answers_check_in(desk, bo, second, by="therapist", pain=4), 409)["kept"] is True
+    with database.reading() as tx:
+        kept = tx.scalars(select(RejectedSession)).all()
+        assert sorted((one.code, one.body.replace(" ", ""), str(one.patient_id)) for one in kept) == [
+            ("invalid", '{"pain":11}', bo),
+            ("invalid", '{"pain":3}', bo),
+            ("not_asked", '{"pain":3}', bo),
+            ("not_asked", '{"pain":4}', bo),
+        ]
+        assert [kept_item(one.session_id, one.body) for one in kept] == [None] * 4  # `rejects replay` leaves them
+
+
+@pytest.mark.parametrize("yes", [True, "true", "Yes", 1, "1"])
+def test_refused_answers_say_yes_in_many_words(desk: Desk, bo: str, yes: object) -> None:
+    said: Json = {"recurrence": yes, "wants_contact": yes, "stress": 1}
+    problem = assert_problem(answers_check_in(desk, bo, {"id": uuid4()}, **said), 422)
+    assert problem["advice"] == [RECURRENCE_ADVICE, CONTACT_ADVICE]
+    assert set(worklist(desk)) == {"recurrence", "contact_wanted"}
+
+
+@pytest.mark.parametrize("no", [False, "false", "no", 0, 2, None, [True], {"true": 1}, 1.5])
+def test_what_is_no_yes_is_not_heard_as_one(desk: Desk, bo: str, no: object) -> None:
+    said: Json = {"recurrence": no, "wants_contact": no, "stress": 1, "pain": 7, "global_change": -3}
+    problem = assert_problem(answers_check_in(desk, bo, {"id": uuid4()}, **said), 422)
+    assert (problem["advice"], problem["safety_raised"], worklist(desk)) == ([], False, {})
+
+
+def test_a_message_in_refused_answers_is_asked_for(desk: Desk, bo: str) -> None:
+    problem = assert_problem(answers_check_in(desk, bo, {"id": uuid4()}, pain="x", note="I cannot feel my foot"), 422)
+    assert problem["advice"] == [UNREAD_ADVICE]
+    row = worklist(desk)["contact_wanted"]
+    assert (row["severity"], row["evidence"]) == (
+        "low",
+        "Left a message that could not be stored; ask for it on 3 Mar.",
+    )
+
+
+# Severe pain.
+
+
+@pytest.mark.parametrize(
+    ("said", "evidence"),
+    [
+        ({"pain": 8}, "pain 8 of 10 on average in the last week"),
+        ({"pain_worst": 10}, "pain 10 of 10 at worst in the last week"),
+        ({"global_change": -4}, "much worse than when the program began"),
+        ({"pain": 7, "pain_worst": 7, "global_change": -3}, None),
+    ],
+)
+@pytest.mark.parametrize("refused", [False, True])
+def test_severe_pain_in_a_check_in_is_told_to_the_therapist(
+    desk: Desk, bo: str, clock: Clock, said: Json, evidence: str | None, *, refused: bool
+) -> None:
+    discharges(desk, bo)
+    clock.now += 31 * DAY
+    first, *_ = check_ins(desk, bo)
+    extra: Json = {"stress": 1} if refused else {}
+    answer = answers_check_in(desk, bo, first, **said, **extra).json()
+    assert answer["advice"] == ([SEVERE_ADVICE] if evidence else [])
+    assert answer["safety_raised"] is bool(evidence)
+    if evidence is None:
+        assert worklist(desk) == {}
+        return
+    row = worklist(desk)["pain_high"]
+    assert (row["severity"], row["program_id"]) == ("urgent", None)
+    assert row["evidence"] == f"Reported on 3 Apr: {evidence}."
+    clock.now += 40 * DAY
+    assert "pain_high" not in worklist(desk)  # it fades
+
+
+def test_severe_pain_of_a_week_is_told_with_its_week_and_not_again_where_it_got_better(
+    desk: Desk, bo: str, database: Database, clock: Clock
+) -> None:
+    clock.now += 5 * WEEK
+    answers_week(desk, bo, pain=9)
+    row = worklist(desk)["pain_high"]
+    assert row["evidence"] == "Reported on 7 Apr: pain 9 of 10 on average in the week of 3 Mar."
+    closed(database, desk)
+    answers_week(desk, bo, pain=8, base_version=1)
+    assert worklist(desk) == {}
+    answers_week(desk, bo, pain=10, base_version=2)
+    assert set(worklist(desk)) == {"pain_high"}
 
 
 # Measures.
@@ -721,5 +882,5 @@ def test_answers_are_kept_apart_by_patient(desk: Desk, bo: str) -> None:
     ann = desk.a_patient()
     answers_week(desk, bo, pain=3)
     answers_week(desk, ann, pain=7)
-    answers_week(desk, ann, pain=8)
+    answers_week(desk, ann, pain=8, base_version=1)
     assert {name: series(desk, name)["pain"]["latest"]["score"] for name in (bo, ann)} == {bo: 3, ann: 8}

@@ -84,6 +84,9 @@ def test_reading(client: httpx.Client, database: Database, clinic: Clinic, clock
     phone(database, clinic, clock)
     for limit, path in (
         (3, "/v1/worklist"),
+        (3, "/v1/worklist?level=medium&kind=silence&kind=fall&region=low_back&unacknowledged=true"),
+        (14, f"/v1/patients/{clinic.patient_id}/timeline"),
+        (3, f"/v1/patients/{clinic.patient_id}/outreach"),
         (5, f"/v1/programs/{clinic.program_id}"),
         (5, f"/v1/programs/{clinic.program_id}/agenda"),
         (6, f"/v1/programs/{clinic.program_id}/adherence"),
@@ -104,8 +107,12 @@ def test_answering_a_check_in_or_a_week(client: httpx.Client, database: Database
     with at_most(5):
         assert client.get("/v1/me/check-ins", headers=clinic.patient).status_code == 200
     for path in (f"/v1/me/check-ins/{clinic.check_in_id}", f"/v1/me/weeks/{MONDAY}"):
-        for limit, pain, chips in ((12, 3, ["RF-01"]), (12, 4, ["RF-01", "fall"]), (3, 4, ["RF-01", "fall"])):
-            said = {"pain": pain, "confidence": 5, "chips": chips, "note": f"Pain {pain}"}
+        for limit, base, pain, chips in (
+            (12, 0, 8, ["RF-01"]),
+            (12, 1, 9, ["RF-01", "fall"]),
+            (3, 1, 9, ["RF-01", "fall"]),
+        ):
+            said = {"base_version": base, "pain": pain, "confidence": 5, "chips": chips, "note": f"Pain {pain}"}
             with at_most(limit):
                 assert client.put(path, json=said, headers=clinic.patient).is_success
 
@@ -121,6 +128,29 @@ def test_a_worklist_of_many_costs_what_a_worklist_of_one_does(
     with at_most(3):
         items = client.get("/v1/worklist", headers=clinic.therapist).json()["items"]
     assert len(items) == 21
+
+
+@pytest.mark.usefixtures("history")
+def test_acting_on_a_flag(client: httpx.Client, database: Database, clinic: Clinic, clock: Clock) -> None:
+    """To see it, take it on, put it off, call about it, and close it."""
+    clock.now += timedelta(days=40)
+    phone(database, clinic, clock)
+    row = client.get("/v1/worklist", headers=clinic.therapist).json()["items"][0]
+    where = f"/v1/flags/{row['flag_id']}"
+    with at_most(4):
+        assert client.get(where, headers=clinic.therapist).status_code == 200
+    call = {"channel": "phone", "outcome": "no_answer", "flag_id": row["flag_id"]}
+    with at_most(10):
+        assert client.post(f"/v1/patients/{clinic.patient_id}/outreach", json=call, headers=clinic.therapist).is_success
+    for limit, what, body in (
+        (8, "acknowledge", None),
+        (9, "snooze", {"days": 7}),
+        (17, "close", {"because": "handled"}),
+    ):
+        match = {"If-Match": client.get(where, headers=clinic.therapist).headers["etag"]}
+        with at_most(limit):
+            answer = client.post(f"{where}/{what}", json=body, headers=clinic.therapist | match)
+        assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.usefixtures("history")

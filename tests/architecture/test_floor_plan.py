@@ -13,9 +13,11 @@ CALCULATION = {
     "dataclasses",
     "datetime",
     "enum",
+    "functools",
     "itertools",
     "math",
     "re",
+    "statistics",
     "typing",
     "uuid",
     "zoneinfo",
@@ -25,9 +27,17 @@ CALCULATION = {
 PRESCRIPTION = {"models.prescription", *(f"models.prescription.{name}" for name in ("burden", "changes", "dosage"))}
 
 
+SIGNING = {"base64", "hashlib", "hmac", "ipaddress", "json", "urllib"}
+
+
 @pytest.mark.parametrize(
     ("room", "neighbours"),
-    [("adherence", set()), ("prescription", set()), ("safety", {"models.adherence.flags", *PRESCRIPTION})],
+    [
+        ("adherence", set()),
+        ("delivery", SIGNING),
+        ("prescription", set()),
+        ("safety", {"models.adherence.kinds", *PRESCRIPTION}),
+    ],
 )
 def test_the_pure_rooms_import_only_calculation(room: str, neighbours: set[str]) -> None:
     graph = grimp.build_graph("models", include_external_packages=True)

@@ -41,7 +41,7 @@ def test_check_constraints_arrive_too(engine: Engine) -> None:
 def test_migrating_twice_changes_nothing(engine: Engine) -> None:
     migrate(engine)
     with engine.connect() as connection:
-        assert MigrationContext.configure(connection).get_current_heads() == ("0004",)
+        assert MigrationContext.configure(connection).get_current_heads() == ("0006",)
 
 
 def test_data_of_the_first_revision_comes_along(kind: str, tmp_path: Path) -> None:
@@ -99,6 +99,37 @@ def test_a_check_in_of_the_second_revision_comes_along_unanswered(kind: str, tmp
             kept = connection.execute(text("SELECT month, version, answers, answered_on FROM check_in")).all()
             assert kept == [(3, 0, None, None)]
             for broken in ("UPDATE check_in SET month = 61", "UPDATE check_in SET version = 1"):
+                with pytest.raises(IntegrityError):
+                    connection.execute(text(broken))
+                connection.rollback()
+
+
+def test_a_flag_of_the_fourth_revision_comes_along_with_nothing_done_about_it(kind: str, tmp_path: Path) -> None:
+    """And there is still at most one open of a kind, however many are closed."""
+    with ExitStack() as undo:
+        url = f"sqlite:///{tmp_path / 'old.db'}" if kind == "sqlite" else undo.enter_context(created())
+        engine, _ = open_database(url)
+        undo.callback(engine.dispose)
+        migrate(engine, "0004")
+        flag = {"clinic_id": ID, "patient_id": ID, "program_id": ID, "about_id": ID, "kind": "silence", "severity": 2}
+        flag |= {"opens_at": NOW, "episode": "2025-03-03", "evidence": "{}", "rule_version": 1}
+        closed = {"closed_at": NOW, "closed_because": "returned"}
+        new: dict[str, dict[str, Any]] = {"clinic": {"cursor_key": b"x" * 32}, "account": {}}
+        with engine.begin() as connection:
+            for table, row in OLD_ROWS:
+                if table in {"clinic", "account", "patient", "program"}:
+                    add(connection, table, row | new.get(table, {"change_number": 0}))
+            for number, more in enumerate(({}, closed, closed), start=1):
+                add(connection, "flag", flag | {"id": f"{number:032x}"} | more)
+        migrate(engine)
+        with engine.connect() as connection:
+            kept = connection.execute(text("SELECT version, deeds, closed_by FROM flag")).all()
+            assert [(version, str(deeds), by) for version, deeds, by in kept] == [(1, "[]", None)] * 3
+            for broken in (
+                "UPDATE flag SET closed_at = NULL, closed_because = NULL",
+                "UPDATE flag SET closed_by = patient_id WHERE closed_at IS NULL",
+                "UPDATE flag SET closed_at = NULL WHERE closed_at IS NOT NULL",
+            ):
                 with pytest.raises(IntegrityError):
                     connection.execute(text(broken))
                 connection.rollback()

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from models.operations import measures, programs
 from models.operations.callers import Caller
-from models.operations.measures import Answers, MeasurementDraft, Outcome
+from models.operations.measures import Answers, MeasurementDraft
+from models.operations.sessions import Outcome
 from models.refusals import Invalid, NotAsked
 from models.tables import CheckIn, Flag, Measurement, Patient, TakenFrom, WeeklyAnswer
 from tests.architecture.statements import counting

@@ -10,16 +10,27 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
-from models.adherence.flags import FlagKind, Severity
+from models.adherence.kinds import FlagKind, Severity
 from models.database import Database
-from models.operations import findings, measures, patients, prescribing, programs, sign_ins, sweep
+from models.operations import (
+    findings,
+    handling,
+    measures,
+    outreach,
+    patients,
+    prescribing,
+    programs,
+    sign_ins,
+    sweep,
+)
 from models.operations.rejects import Refused, keep_refused
 from models.operations.sessions import Outcome, Result, record_sessions
 from models.operations.sign_ins import Tokens
-from models.refusals import Refusal, SafetyBlocked, VersionMismatch, WrongStatus
+from models.refusals import Conflict, FlagClosed, Refusal, SafetyBlocked, VersionMismatch, WrongStatus
 from models.safety.red_flags import RED_FLAGS
 from models.tables import (
     Announcement,
+    Channel,
     CheckIn,
     Clinic,
     ConditionStatus,
@@ -28,7 +39,9 @@ from models.tables import (
     Measurement,
     Program,
     ProgramStanding,
+    Reached,
     Revision,
+    Role,
     SafetyCheck,
     SessionEntry,
     SessionLog,
@@ -43,6 +56,7 @@ from tests.builders import (
     a_check_in,
     a_clinic,
     a_draft,
+    a_member,
     a_patient,
     a_phone,
     a_program,
@@ -100,17 +114,24 @@ def test_eight_phones_answering_one_check_in_answer_it_once(shared_database: Dat
         ann = a_patient(tx, ines)
         asked = a_check_in(tx, a_program(tx, ines, ann).program).id
 
-    def answer(number: int) -> measures.Answered:
+    def answer(number: int) -> Outcome:
         chips = [f"RF-0{number // 2 + 5}"]
         said = measures.Answers(pain=number // 2, confidence=5, chips=chips, recurrence=True)
-        with shared_database.writing() as tx:
-            return measures.answer_check_in(tx, ines, ann.id, asked, said, now=NOON)
+        while True:
+            try:
+                with shared_database.writing() as tx:
+                    return measures.answer_check_in(
+                        tx, ines, ann.id, asked, said, base_version=known.get(number), now=NOON
+                    ).outcome
+            except Conflict as refusal:
+                known[number] = refusal.more["version"]  # looked at, and said again
 
-    outcomes = [answered.outcome for answered in at_once(8, answer)]
-    assert outcomes.count(measures.Outcome.CREATED) == 1
+    known: dict[int, int] = {}
+    outcomes = at_once(8, answer)
+    assert outcomes.count(Outcome.CREATED) == 1
     with shared_database.reading() as tx:
         kept = tx.scalars(select(CheckIn)).one()
-        assert kept.version == 1 + outcomes.count(measures.Outcome.AMENDED)
+        assert kept.version == 1 + outcomes.count(Outcome.UPDATED)
         assert kept.answers is not None
         scores = {row.code: row.score for row in tx.scalars(select(Measurement))}
         assert scores == {"pain": kept.answers["pain"], "confidence": 5}
@@ -127,16 +148,23 @@ def test_eight_phones_answering_one_week_answer_it_once(shared_database: Databas
         ines = a_clinic(tx)
         ann = a_patient(tx, ines)
 
-    def answer(number: int) -> measures.Answered:
-        with shared_database.writing() as tx:
-            said = measures.Answers(pain=number % 2)
-            return measures.answer_week(tx, ines, ann.id, NOON.date(), said, now=NOON)
+    def answer(number: int) -> Outcome:
+        said = measures.Answers(pain=number % 2)
+        try:
+            with shared_database.writing() as tx:
+                return measures.answer_week(tx, ines, ann.id, NOON.date(), said, now=NOON).outcome
+        except Conflict:
+            return Outcome.CONFLICT
 
-    outcomes = [answered.outcome for answered in at_once(8, answer)]
-    assert outcomes.count(measures.Outcome.CREATED) == 1
+    outcomes = at_once(8, answer)
+    assert {one: outcomes.count(one) for one in set(outcomes)} == {
+        Outcome.CREATED: 1,
+        Outcome.UNCHANGED: 3,
+        Outcome.CONFLICT: 4,
+    }
     with shared_database.reading() as tx:
         week = tx.scalars(select(WeeklyAnswer)).one()
-        assert week.version == 1 + outcomes.count(measures.Outcome.AMENDED)
+        assert week.version == 1
         assert tx.scalars(select(Measurement.score)).all() == [week.answers["pain"]]
 
 
@@ -300,3 +328,57 @@ def test_a_condition_recorded_as_a_program_is_handed_over_is_seen_by_one_of_the_
             )
             status = tx.scalars(select(Program.status).where(Program.id == draft)).one()
         assert (status, flagged) == (("draft", 0) if isinstance(answers[0], SafetyBlocked) else ("active", 1))
+
+
+def test_of_eight_therapists_who_close_a_flag_at_once_one_does(shared_database: Database) -> None:
+    """And who takes it on, logs for the patient or calls at the same moment undoes none of it."""
+    with shared_database.writing() as tx:
+        ines = a_clinic(tx)
+        team = [a_member(tx, ines.clinic_id, Role.THERAPIST) for _ in range(8)]
+        course = a_program(tx, ines, a_patient(tx, ines))
+        program_id, patient_id = course.program.id, course.program.patient_id
+        said = a_report(program_id, done=DoneShare.NONE, reason="ill")
+        record_sessions(tx, ines, [said], now=NOON)
+    with shared_database.reading() as tx:
+        barrier = tx.scalars(select(Flag).where(Flag.kind == FlagKind.BARRIER)).one()
+    draft = outreach.OutreachDraft(channel=Channel.PHONE, outcome=Reached.NO_ANSWER, flag_id=barrier.id)
+
+    def meet(number: int) -> Any:
+        mine, because = team[number // 4 % 8], handling.Handled.HANDLED
+        deeds: list[Callable[[Any], Any]] = [
+            lambda tx: handling.close(tx, mine, barrier.id, because, None, version=barrier.version, now=NOON),
+            lambda tx: handling.acknowledge(tx, mine, barrier.id, now=NOON),
+            lambda tx: record_sessions(tx, ines, [a_report(program_id, pain_during=number % 5)], now=NOON),
+            lambda tx: outreach.reach_out(tx, mine, patient_id, draft, now=NOON),
+        ]
+        return turn(shared_database, deeds[number % 4])
+
+    answers = at_once(32, meet)
+    closings = answers[::4]
+    assert {type(one) for one in closings} <= {Flag, FlagClosed, VersionMismatch}
+    with shared_database.writing() as tx:
+        flag = tx.get_one(Flag, {"clinic_id": ines.clinic_id, "id": barrier.id})
+        assert sum(isinstance(one, Flag) for one in closings) == (flag.closed_at is not None)
+        events = [deed["event"] for deed in flag.deeds]
+        assert events.count("closed") == (flag.closed_at is not None)
+        assert events.count("acknowledged") <= 1
+        assert flag.version == 1 + len(events)
+        assert sweep.misjudged(tx, ines.clinic_id, [program_id]) == []
+        tx.rollback()
+
+
+def test_of_eight_who_take_a_flag_on_at_once_the_first_stays(shared_database: Database) -> None:
+    with shared_database.writing() as tx:
+        ines = a_clinic(tx)
+        team = [a_member(tx, ines.clinic_id, Role.THERAPIST) for _ in range(8)]
+        program_id = a_program(tx, ines, a_patient(tx, ines)).program.id
+        record_sessions(tx, ines, [a_report(program_id, chips=["fall"])], now=NOON)
+    with shared_database.reading() as tx:
+        fall = tx.scalars(select(Flag.id).where(Flag.kind == FlagKind.FALL)).one()
+
+    def take(number: int) -> Any:
+        return turn(shared_database, lambda tx: handling.acknowledge(tx, team[number], fall, now=NOON).acknowledged_by)
+
+    assert len(set(at_once(8, take))) == 1
+    with shared_database.reading() as tx:
+        assert len(tx.scalars(select(Flag.deeds).where(Flag.id == fall)).one()) == 1

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.adherence import Standing
-from models.adherence.flags import FlagKind
+from models.adherence.kinds import FlagKind
 from models.database import Database
 from models.operations import adherence, patients, prescribing, programs, sweep
 from models.operations.callers import Caller
@@ -37,7 +37,7 @@ MIDNIGHT = timedelta(hours=12)
 
 
 def the_list(tx: Session, caller: Caller, day: str, hour: int = 12) -> list[Row]:
-    return worklist(tx, caller, therapist_id=None, kind=None, after=None, limit=100, now=at(day, hour))
+    return worklist(tx, caller, limit=100, now=at(day, hour))
 
 
 def closed(tx: Session, kind: FlagKind = FlagKind.SILENCE) -> list[str | None]:

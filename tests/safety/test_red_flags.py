@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from models.adherence.flags import PAIN_HIGH, SAME_DAY_REASONS, FlagKind, Reason, Severity
+from models.adherence.kinds import SAME_DAY_REASONS, FlagKind, Reason, Severity
+from models.adherence.rules.pain import PAIN_HIGH
 from models.safety.red_flags import (
     ASK,
     CHIPS,
@@ -12,6 +13,7 @@ from models.safety.red_flags import (
     PAIN_ADVICE,
     RED_FLAGS,
     SAME_DAY,
+    SYMPTOMS,
     UNKNOWN_RED_FLAG,
     WITHIN_DAYS,
     SafetyAnswers,
@@ -53,7 +55,8 @@ def test_the_gravest_comes_first_and_nothing_twice() -> None:
 
 
 def test_other_chips_raise_nothing() -> None:
-    harmless = [chip for chip in CHIPS if chip not in {*RED_FLAGS, "fall", "numb_or_weak"}]
+    harmless = [chip for chip in CHIPS if chip not in {*RED_FLAGS, *SYMPTOMS, "fall", "numb_or_weak"}]
+    assert harmless == ["not_sure"]
     assert alarms([*harmless, "something_newer"]) == []
 
 
@@ -131,7 +134,8 @@ def answers(*chips: str, reason: str | None = None, pain: int | None = None) -> 
     ("heard", "matters", "cannot_wait"),
     [
         (answers(), False, False),
-        (answers("dizzy"), False, False),
+        (answers("not_sure"), False, False),
+        (answers("dizzy"), True, True),
         (answers("fall"), True, True),
         (answers(pain=PAIN_HIGH - 1), False, False),
         (answers(pain=PAIN_HIGH), True, True),

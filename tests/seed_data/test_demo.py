@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.adherence import Standing
-from models.adherence.flags import FlagKind
+from models.adherence.kinds import FlagKind
 from models.operations import adherence, sweep
 from models.operations.callers import Caller
 from models.operations.worklist import Row, worklist
@@ -28,7 +28,7 @@ def ines(tx: Session) -> Caller:
 
 
 def the_list(tx: Session, ines: Caller) -> list[Row]:
-    return worklist(tx, ines, therapist_id=None, kind=None, after=None, limit=100, now=TODAY)
+    return worklist(tx, ines, limit=100, now=TODAY)
 
 
 def test_the_demo_clinic_convinces(tx: Session, ines: Caller) -> None:
@@ -42,6 +42,11 @@ def test_the_demo_clinic_convinces(tx: Session, ines: Caller) -> None:
     assert [one.answers and one.answers["recurrence"] for one in answered].count(True) == 1
     assert len(answered) == 2
     assert kinds[FlagKind.RECURRENCE] == kinds[FlagKind.CONTACT_WANTED] == 1
+
+    # Three of the silent were called this morning, and one more is taken on.
+    silent = [row for row in rows if row.kind is FlagKind.SILENCE]
+    assert [row.last_outreach is not None for row in silent].count(True) == 3
+    assert [row.is_acknowledged for row in silent].count(True) == 4
 
     # Each silent patient's reason can be checked against their sessions.
     for row in rows:

@@ -6,7 +6,7 @@ import pytest
 from models.database import Database
 from tests.api.conftest import Clinic, clinic
 from tests.conftest import Clock
-from tests.sync.wire import Wire
+from tests.sync.plain_phone import Wire
 
 __all__ = ["clinic"]
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select, update
 
-from models.adherence.flags import FlagKind
+from models.adherence.kinds import FlagKind
 from models.database import Database
 from models.operations.feed import CURSOR_LASTS
 from models.safety.red_flags import EMERGENCY, PAIN_ADVICE
@@ -16,7 +16,7 @@ from models.tables import Flag, Patient, RejectedSession, SessionLog
 from tests.api.conftest import a_peopled_clinic, assert_problem
 from tests.api.desk import ALL_RULES
 from tests.builders import DAY, NOON
-from tests.sync.wire import Wire
+from tests.sync.plain_phone import Wire
 
 # Push.
 
@@ -26,8 +26,8 @@ def test_each_item_has_its_own_outcome_in_order(wire: Wire) -> None:
     results = wire.push(
         here,
         here,
-        wire.put(here["id"], pain_during=9),
         wire.put(here["id"], base=1, pain_during=2),
+        wire.put(here["id"], pain_during=9),
         gone,
         {"op": "delete", "id": gone["id"], "base_version": 1},
         wire.put(program_id=str(uuid4())),
@@ -38,8 +38,8 @@ def test_each_item_has_its_own_outcome_in_order(wire: Wire) -> None:
     assert [(one["outcome"], one["version"], one["retryable"]) for one in results] == [
         ("created", 1, False),
         ("unchanged", 1, False),
-        ("conflict", 1, False),
         ("updated", 2, False),
+        ("conflict", 2, False),
         ("created", 1, False),
         ("deleted", 2, False),
         ("deferred", None, True),
@@ -47,12 +47,12 @@ def test_each_item_has_its_own_outcome_in_order(wire: Wire) -> None:
         ("deferred", None, True),
         ("rejected", None, False),
     ]
-    assert results[2]["session"]["version"] == 1
+    assert results[3]["session"]["version"] == 2
     assert results[7]["problem"]["errors"] == [
         {"pointer": "/session/pain_during", "detail": "Input should be less than or equal to 10"}
     ]
     codes = [one["problem"]["code"] if one["problem"] else None for one in results]
-    assert codes == [None, None, "conflict", None, None, None, "unknown", "invalid", "unknown", "invalid"]
+    assert codes == [None, None, None, "conflict", None, None, "unknown", "invalid", "unknown", "invalid"]
     assert [one["id"] for one in results][-1] is None
 
 

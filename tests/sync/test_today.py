@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from models.safety.red_flags import EMERGENCY, FALL_ADVICE, RED_FLAGS
+from models.safety.red_flags import EMERGENCY, FALL_ADVICE, KEEP_TO_COMFORT, PAIN_ADVICE, RED_FLAGS, SYMPTOMS
 from tests.api.conftest import assert_problem
 from tests.api.desk import ALL_RULES
 from tests.architecture.statements import counting
 from tests.builders import DAY, NOON
-from tests.sync.wire import Wire
+from tests.sync.plain_phone import Wire
 
 
 def today(wire: Wire) -> Any:
@@ -96,12 +96,46 @@ def test_a_red_flag_stands_before_the_exercises(wire: Wire, chip: str, locked: b
     if advice:
         assert screen["safety"]["advice"] == [advice]
     assert (screen["programs"][0]["items"] == []) is locked
-    assert screen["streak_weeks"] == 0
+    assert screen["streak_weeks"] == (0 if locked else 1)
 
 
 def test_the_gravest_advice_comes_first(wire: Wire) -> None:
     wire.push(wire.put(chips=["fall", "RF-10"]))
     assert today(wire)["safety"]["advice"] == [EMERGENCY, FALL_ADVICE]
+
+
+def test_what_was_told_of_pain_is_on_every_phone_and_fades(wire: Wire) -> None:
+    wire.push(wire.put(pain_during=7))
+    assert today(wire)["safety"] == {"locked": False, "advice": [PAIN_ADVICE]}
+    wire.clock.now = NOON + DAY
+    assert today(wire)["safety"]["advice"] == [KEEP_TO_COMFORT]
+    wire.push(wire.put(pain_during=1))
+    wire.clock.now = NOON + 2 * DAY
+    wire.push(wire.put(pain_during=1))
+    assert today(wire)["safety"]["advice"] == []
+
+
+def test_what_to_mind_after_a_fall_is_shown_for_three_days(wire: Wire) -> None:
+    wire.push(wire.put(chips=["fall"]))
+    wire.clock.now = NOON + 3 * DAY - timedelta(minutes=1)
+    assert today(wire)["safety"]["advice"] == [FALL_ADVICE]
+    wire.clock.now = NOON + 3 * DAY
+    assert today(wire)["safety"]["advice"] == []
+
+
+@pytest.mark.parametrize("chip", list(SYMPTOMS))
+def test_a_symptom_is_advised_on_and_reaches_the_list(wire: Wire, chip: str) -> None:
+    severity, words, advice = SYMPTOMS[chip]
+    (one,) = wire.push(wire.put(chips=[chip]))
+    assert (one["advice"], one["safety_raised"]) == ([advice], True)
+    assert today(wire)["safety"] == {"locked": False, "advice": [advice]}
+    (row,) = wire.client.get("/v1/worklist?kind=symptom", headers=wire.clinic.therapist).json()["items"]
+    assert (row["severity"], row["evidence"]) == (severity.word, f"Reported on 3 Mar: {words}.")
+
+
+def test_an_empty_note_is_nothing_said(wire: Wire) -> None:
+    assert wire.outcomes(wire.put(note="  ")) == ["created"]
+    assert wire.pull()["sessions"][0]["note"] is None
 
 
 def test_a_pause_asks_nothing(wire: Wire) -> None:

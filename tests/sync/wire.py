@@ -1,55 +1,70 @@
-"""A phone's requests, said plainly."""
+"""The way between a phone and the clinic: it loses requests, loses answers, and remembers all that arrived."""
 
-from datetime import datetime
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
-from uuid import uuid4
 
 import httpx
 
-from models.database import Database
-from models.operations import sign_ins
-from models.tables import Device
-from tests.api.conftest import Clinic
-from tests.builders import bearer
 from tests.conftest import Clock
 
 Json = dict[str, Any]
 
+PAGE = 3
+"""Sessions a pull."""
 
-class Wire:
-    """One phone of the clinic's patient, whose token never runs out."""
 
-    def __init__(self, client: httpx.Client, database: Database, clinic: Clinic, clock: Clock) -> None:
-        self.client, self.database, self.clinic, self.clock = client, database, clinic, clock
+class Trouble(Enum):
+    """What becomes of one request."""
 
-    def header(self, whose: Clinic | None = None) -> dict[str, str]:
-        clinic = whose or self.clinic
-        with self.database.writing() as tx:
-            device = tx.get_one(Device, {"clinic_id": clinic.ines.clinic_id, "id": clinic.device_id})
-            lasts = sign_ins.PATIENT_REFRESH_LASTS
-            tokens = sign_ins._open(tx, device.clinic_id, device.account_id, device.id, lasts, self.clock.now)
-            return bearer(tokens.access)
+    NONE = "none"
+    LOST = "the request is lost"
+    UNHEARD = "the answer is lost, after all was stored"
+    BUSY = "the clinic is busy"
+    TOO_LARGE = "somebody on the way finds it too large"
 
-    def session(self, at: datetime | None = None, **but: Any) -> Json:
-        at = at or self.clock.now
-        said = {"program_id": str(self.clinic.program_id), "performed_at": at.isoformat(), "time_zone": "UTC"}
-        return {**said, "local_date": at.date().isoformat(), "done": "all", **but}
 
-    def put(self, session_id: str | None = None, *, base: int | None = None, **but: Any) -> Json:
-        item = {"op": "put", "id": session_id or str(uuid4()), "session": self.session(**but)}
-        return item | ({"base_version": base} if base is not None else {})
+@dataclass(frozen=True)
+class Delivery:
+    """A push that arrived, and what was answered to it, whether or not that was heard."""
 
-    def push(self, *items: Any, by: dict[str, str] | None = None, **but: Any) -> Any:
-        body = {"items": list(items), **but}
-        answer = self.client.post("/v1/sync/push", json=body, headers=by or self.header())
-        assert answer.status_code == 200, answer.text
-        return answer.json()["results"]
+    patient: int
+    body: Json
+    results: list[Json]
+    skew: timedelta
+    """How far the phone's clock was ahead as it sent."""
 
-    def outcomes(self, *items: Any, **but: Any) -> list[str]:
-        return [one["outcome"] for one in self.push(*items, **but)]
+    def now(self, now: datetime) -> Json:
+        """The same once more, as a phone would send it now."""
+        return self.body | {"client_sent_at": (now + self.skew).isoformat()}
 
-    def pull(self, cursor: str | None = None, **query: Any) -> Any:
-        params = {**query, **({"cursor": cursor} if cursor else {})}
-        answer = self.client.get("/v1/sync/pull", params=params, headers=self.header())
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+
+class Wire(httpx.BaseTransport):
+    def __init__(self, carry: httpx.BaseTransport, patient: int, clock: Clock, arrived: list[Delivery]) -> None:
+        self.carry, self.patient, self.clock, self.arrived = carry, patient, clock, arrived
+        self.ahead: list[Trouble] = []
+        """What becomes of the requests to come; of those after that, nothing bad."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        trouble = self.ahead.pop(0) if self.ahead else Trouble.NONE
+        if trouble is Trouble.LOST:
+            raise httpx.ConnectError("no way there")
+        if trouble is Trouble.BUSY:
+            return httpx.Response(503, headers={"Retry-After": "5"}, json={"code": "busy"})
+        if request.url.path.endswith("/pull"):
+            # Small pages, so that short stories have several.
+            request.url = request.url.copy_set_param("limit", str(PAGE))
+        body = json.loads(request.read() or b"{}") if request.url.path.endswith("/push") else {}
+        if trouble is Trouble.TOO_LARGE and len(body.get("items", ())) > 1:
+            return httpx.Response(413, json={"code": "too_large", "limit": 1})
+        answer = self.carry.handle_request(request)
+        assert answer.status_code < 500, answer.read()
+        if body and answer.status_code == 200:
+            results = json.loads(answer.read())["results"]
+            skew = datetime.fromisoformat(body["client_sent_at"]) - self.clock.now
+            self.arrived.append(Delivery(self.patient, body, results, skew))
+        if trouble is Trouble.UNHEARD:
+            raise httpx.ReadTimeout("no way back")
+        return answer

@@ -150,12 +150,12 @@ def test_the_main_job(server: Running) -> None:
         assert phone.get("/me").status_code == 401
 
 
-def test_the_readme_walk(server: Running, tmp_path: Path) -> None:
+def by_the_shell(server: Running, tmp_path: Path, chapter: str) -> str:
     """The README's lines as they stand, by the shell; where there is no curl, by a stand-in that speaks the same few
-    options.
+    options. What they print.
     """
     readme = (ROOT / "README.md").read_text()
-    walk = readme.split("## The walk")[1].split("```sh\n")[1].split("```")[0]
+    walk = readme.split(f"## {chapter}")[1].split("```sh\n")[1].split("```")[0]
     assert "http://127.0.0.1:8000" in walk
     environment = server.environment
     if shutil.which("curl") is None:
@@ -178,15 +178,26 @@ def test_the_readme_walk(server: Running, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert '"evidence"' in done.stdout
-    assert "\ninfo R-14 5 items a day" in done.stdout
-    assert "\nactive\n" in done.stdout
-    assert "['Wall side plank: hold 15 → 20 s', 'Cat and camel removed']" in done.stdout
-    assert '"outcome":"created"' in done.stdout
-    assert "| done 1\n" in done.stdout
-    assert "\nupdated version 2\n" in done.stdout
-    assert "\n1 session, 17 exercises; cursor " in done.stdout
-    adherence = json.loads("{" + done.stdout.rsplit("\n{", 1)[1])
+    return done.stdout
+
+
+def test_a_webhook_as_the_readme_registers_it(server: Running, tmp_path: Path) -> None:
+    printed = by_the_shell(server, tmp_path, "Being told")
+    assert '"secret":"whsec_' in printed
+    assert '"kind":"webhook.test"' in printed
+
+
+def test_the_readme_walk(server: Running, tmp_path: Path) -> None:
+    printed = by_the_shell(server, tmp_path, "The walk")
+    assert '"evidence"' in printed
+    assert "\ninfo R-14 5 items a day" in printed
+    assert "\nactive\n" in printed
+    assert "['Wall side plank: hold 15 → 20 s', 'Cat and camel removed']" in printed
+    assert '"outcome":"created"' in printed
+    assert "| done 1\n" in printed
+    assert "\nupdated version 2\n" in printed
+    assert "\n1 session, 17 exercises; cursor " in printed
+    adherence = json.loads("{" + printed.rsplit("\n{", 1)[1])
     assert adherence["standing"] == "on_track"
 
 
@@ -202,7 +213,7 @@ def test_what_serve_prints_is_true(server: Running) -> None:
 
 
 def test_the_commands(server: Running) -> None:
-    assert server.command("sweep").stdout.endswith("flags announced.\n")
+    assert re.fullmatch(r"\d+ flags announced, \d+ deliveries made, \d+ failed\.\n", server.command("sweep").stdout)
     verified = server.command("reassess", "--verify")
     assert (verified.returncode, verified.stdout) == (0, "0 programs differ.\n")
     assert server.command("reassess").returncode == 0
@@ -242,6 +253,8 @@ def test_what_was_refused_is_listed_and_said_again(server: Running) -> None:
 def test_a_database_that_was_never_migrated_says_so(tmp_path: Path) -> None:
     environment = {**os.environ, "DATABASE_URL": f"sqlite:///{tmp_path / 'empty.db'}"}
     running = Running("", environment, tmp_path / "log")
+    misspelt = Running("", {**environment, "FOLLOWTHROUGH_SMTP_URL": "mail.example"}, tmp_path / "log").command("sweep")
+    assert (misspelt.returncode, misspelt.stderr.count("\n")) == (1, 1)
     for said in ("serve", "seed", "demo", "sweep"):
         done = running.command(said)
         assert done.returncode == 1

@@ -1,0 +1,1 @@
+"""How the outside is told: signed, addressed and retried. Pure: no network, no rows, no clock."""
