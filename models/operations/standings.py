@@ -372,16 +372,15 @@ def _history(rows: Sequence[_Row]) -> History:
         for row in ordered
         if row.session_id is not None
     )
-    touches: dict[date, datetime] = {}
-    for row in ordered:
-        day = row.received_at.date()
-        if last == date.min or day >= last - timedelta(days=TOUCH_DAYS):
-            touches[day] = min(row.received_at, touches.get(day, row.received_at))
     return History(
         done=tuple(Done(report.day, report.received_at) for report in reports if report.exercised),
         contacts=tuple(row.received_at + SETTLES for row in ordered),
         reports=reports,
-        touches=tuple(sorted(touches.values())),
+        touches=tuple(
+            row.received_at
+            for row in ordered
+            if row.session_id is None and (last == date.min or row.local_date >= last - timedelta(days=TOUCH_DAYS))
+        ),
     )
 
 

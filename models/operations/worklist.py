@@ -26,8 +26,8 @@ class Wanted:
     therapist_id: UUID | None = None
     kinds: Collection[FlagKind] = ()
     """None named is all."""
-    level: Severity = Severity.INFO
-    """At least so grave."""
+    level: Severity = Severity.LOW
+    """At least so grave. What is told beside the others (`info`) is on the list only if it is asked for."""
     region: str | None = None
     """Whose program has an exercise for this part of the body."""
     unacknowledged: bool = False

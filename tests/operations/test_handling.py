@@ -38,7 +38,9 @@ SEEN = "Seen by Dr. Okafor today; cleared to go on."
 
 
 def rows(tx: Session, caller: Caller, day: str, hour: int = 12) -> list[Row]:
-    return worklist(tx, caller, limit=100, now=at(day, hour))
+    """The list, but for the questions to be asked anew each month."""
+    found = worklist(tx, caller, limit=100, now=at(day, hour))
+    return [row for row in found if row.kind is not FlagKind.SCREENING_DUE]
 
 
 def kinds(tx: Session, caller: Caller, day: str, hour: int = 12) -> list[tuple[str, str]]:
