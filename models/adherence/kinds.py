@@ -6,6 +6,9 @@ from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
+PAIN_HIGH = 6
+"""Pain during exercise, 0-10: above 5 is not acceptable under the pain-monitoring model (engine study, section 6)."""
+
 
 class Severity(IntEnum):
     """One ordered scale everywhere; amber is medium, red is high."""

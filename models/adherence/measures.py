@@ -14,7 +14,7 @@ from typing import Any
 PAIN_SEVERE = 8
 """Pain of a week, average or worst, that a therapist hears of at once.
 
-During exercise 6 is too much (`rules.pain.PAIN_HIGH`): the exercise brought it, and it can be changed. A week with
+During exercise 6 is too much (`kinds.PAIN_HIGH`): the exercise brought it, and it can be changed. A week with
 chronic pain may average 6 and be no news. 8 and more is what scales of 0-10 commonly call severe. Where the line lies
 is a design choice; not signed off by a clinician.
 """

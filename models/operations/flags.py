@@ -79,6 +79,29 @@ def raise_alarms(tx: Session, clinic_id: UUID, patient_id: UUID, heard: Sequence
     save(tx, heed(known, heard, clinic_id, patient_id, None, now))
 
 
+def keep_about_patient(
+    tx: Session, clinic_id: UUID, patient_id: UUID, kind: FlagKind, finding: Finding | None, *, now: datetime
+) -> None:
+    """Let the one flag of a kind that is about the whole patient, who is held, say what `finding` says: open it, reword
+    it, or close it as settled.
+    """
+    stmt = select(Flag).where(Flag.clinic_id == clinic_id, Flag.about_id == patient_id, Flag.kind == kind)
+    found = tx.scalars(
+        stmt.where(or_(Flag.closed_at.is_(None), Flag.closed_by.is_not(None))).execution_options(populate_existing=True)
+    ).all()
+    known = [detached(tx, flag) for flag in found]
+    left = _unanswered(finding, [flag for flag in known if flag.closed_by is not None]) if finding else None
+    flag = next((flag for flag in known if flag.closed_at is None), None)
+    if flag is None:
+        write = [_new_flag(clinic_id, patient_id, None, left, about_id=patient_id, now=now)] if left else []
+    elif left is None:
+        flag.closed_at, flag.closed_because = now, Because.SETTLED
+        write = [flag]
+    else:
+        write = [flag] if _tells(flag, left, now) else []
+    save(tx, write)
+
+
 def raise_dangers(
     tx: Session, clinic_id: UUID, patient_id: UUID, dangers: Mapping[UUID, Sequence[str]], *, now: datetime
 ) -> None:

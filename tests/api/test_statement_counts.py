@@ -108,8 +108,8 @@ def test_answering_a_check_in_or_a_week(client: httpx.Client, database: Database
         assert client.get("/v1/me/check-ins", headers=clinic.patient).status_code == 200
     for path in (f"/v1/me/check-ins/{clinic.check_in_id}", f"/v1/me/weeks/{MONDAY}"):
         for limit, base, pain, chips in (
-            (12, 0, 8, ["RF-01"]),
-            (12, 1, 9, ["RF-01", "fall"]),
+            (20, 0, 8, ["RF-01"]),
+            (20, 1, 9, ["RF-01", "fall"]),
             (3, 1, 9, ["RF-01", "fall"]),
         ):
             said = {"base_version": base, "pain": pain, "confidence": 5, "chips": chips, "note": f"Pain {pain}"}

@@ -3,8 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from models.adherence.kinds import SAME_DAY_REASONS, FlagKind, Reason, Severity
-from models.adherence.rules.pain import PAIN_HIGH
+from models.adherence.kinds import PAIN_HIGH, SAME_DAY_REASONS, FlagKind, Reason, Severity
 from models.safety.red_flags import (
     ASK,
     CHIPS,

@@ -126,14 +126,20 @@ def review_due(view: View) -> Finding | None:
 
 
 def screening_due(view: View) -> Finding | None:
-    """The red-flag questions are asked anew each month (clinical content 2.5, R-01)."""
+    """The red-flag questions are asked anew each month (clinical content 2.5, R-01). Who is silent is called for that
+    already, and asked then.
+    """
     asked = view.screened_on
-    if asked is None:
+    if asked is None or view.judged.silence is None:
+        return None
+    opens_at = view.ends(asked + timedelta(days=view.limits.screening_days))
+    if view.lapses_at is not None and view.lapses_at <= opens_at:
         return None
     return Finding(
         kind=FlagKind.SCREENING_DUE,
         severity=Severity.MEDIUM,
-        opens_at=view.ends(asked + timedelta(days=view.limits.screening_days)),
+        opens_at=opens_at,
+        expires_at=view.lapses_at,
         episode=asked.isoformat(),
         evidence={"screened_on": asked.isoformat()},
     )

@@ -1,12 +1,12 @@
 """How a running program is followed: how often, how much of it, and what is left out.
 
-Windows are promises: they are moved on, day by day and without another session, to the day on which a flag would open,
-rise or fade; and walked back, so that what is said does not depend on the order in which logs arrived. A silence that
-has become a matter of its own takes all of it over, and what people closed is counted anew from the next day.
+Windows end with the last session, and are walked back over those before it, so that what is said does not depend on the
+order in which logs arrived. A silence that has become a matter of its own takes all of it over, and what people closed
+is counted anew from the next day.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date, datetime
 from statistics import median
 from typing import Any
@@ -116,70 +116,37 @@ def core_dropped(view: View) -> Finding | None:
     return _dropped(view, FlagKind.CORE_DROPPED, "core")
 
 
-@dataclass(slots=True)
-class _Run:
-    """Days in a row on which a window is bad."""
-
-    opened: datetime
-    severity: Severity
-    told: dict[str, Any]
-    rises_at: datetime | None = None
-
-
 def _over_days(view: View, kind: FlagKind, level: Level) -> Finding | None:
-    """When a window that ends with each day is bad for the first time, rises, and is bad no more, if nothing more is
-    heard; or until silence itself is the matter.
+    """Whether the window that ends with the last session's day is bad, since when, and from when gravely so.
+
+    Looked at with each session of the days before: what a silence adds to a window is the silence's matter.
     """
-    if view.judged.silence is None:
-        return None  # not started yet: that is the matter
-    logged_today = bool(view.bouts) and view.bouts[-1].day >= view.today
-    present = view.today if logged_today else view.today - DAY
-    run: _Run | None = None
-    for number in range(-WALK_DAYS, AHEAD_DAYS):
-        day = present + number * DAY
-        ends = min(view.ends(day), view.now) if number <= 0 else view.ends(day)
-        if view.lapses_at is not None and view.lapses_at <= ends:
-            return _finding(view, kind, run, expires=view.lapses_at)
-        found = level(day, run is not None)
-        if view.nudges_at is not None and view.nudges_at <= ends:
-            if run is None:
-                continue  # days of the present silence open nothing
-            found = found or (run.severity, run.told)
+    heard: dict[date, datetime] = {}
+    for done in view.done:
+        heard[done.day] = min(done.received_at, heard.get(done.day, done.received_at))
+    last = max(heard, default=None)
+    found: Finding | None = None
+    for day in sorted(day for day in heard if last and day >= last - WALK_DAYS * DAY):
+        judged = level(day, found is not None)
+        if judged is None:
+            found = None
+            continue
+        severity, told = judged
         if found is None:
-            if number > 0 and run is not None:
-                return _finding(view, kind, run, expires=ends)
-            run = None
-        elif run is None:
-            run = _Run(ends, *found)
+            found = Finding(
+                kind=kind,
+                severity=severity,
+                opens_at=heard[day],
+                expires_at=view.lapses_at,
+                episode=view.episode(kind),
+                evidence=told,
+            )
+        elif severity > found.severity:
+            rises_at = found.rises_at or heard[day]
+            found = replace(found, rises_at=rises_at, rises_to=severity, evidence=told)
         else:
-            _follow(run, found, ends, is_told=number <= 0)
-    return _finding(view, kind, run, expires=view.lapses_at)
-
-
-def _follow(run: _Run, found: Judged, ends: datetime, *, is_told: bool) -> None:
-    """Go on with a run of bad days: it may rise, and as far as it is known, fall again."""
-    severity, told = found
-    if severity > run.severity and run.rises_at is None:
-        run.rises_at = ends
-    elif severity <= run.severity and is_told:
-        run.rises_at, run.severity = None, severity
-    if is_told:
-        run.told = told
-
-
-def _finding(view: View, kind: FlagKind, run: _Run | None, *, expires: datetime | None) -> Finding | None:
-    if run is None:
-        return None
-    return Finding(
-        kind=kind,
-        severity=run.severity,
-        opens_at=run.opened,
-        rises_at=run.rises_at,
-        rises_to=Severity.HIGH if run.rises_at else None,
-        expires_at=expires,
-        episode=view.episode(kind),
-        evidence=run.told,
-    )
+            found = replace(found, severity=severity, rises_at=None, rises_to=None, evidence=told)
+    return found
 
 
 def _since_last_session(view: View, kind: FlagKind, told: dict[str, Any]) -> Finding:

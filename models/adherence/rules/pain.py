@@ -5,11 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 from statistics import median
 
-from models.adherence.kinds import Finding, FlagKind, Report, Severity, by_time
+from models.adherence.kinds import PAIN_HIGH, Finding, FlagKind, Report, Severity, by_time
 from models.adherence.view import DAY, View
 
-PAIN_HIGH = 6
-"""Pain during exercise, 0-10: above 5 is not acceptable under the pain-monitoring model (engine study, section 6)."""
 PAIN_SETTLED_SESSIONS = 2
 FADES_AFTER = timedelta(days=14)
 """How long pain stays on the list once no session can settle it any more."""
