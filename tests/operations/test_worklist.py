@@ -87,10 +87,10 @@ def test_the_list_is_a_range_of_the_index_however_much_is_closed_or_promised(tx:
             found = worklist(tx, ines, wanted=wanted, limit=51, now=LATER)
             counted = counts(tx, ines, wanted, now=LATER)
         assert len(found) == sum(counted.levels.values()) == 20
-        assert len(sent) == 2
+        page, _beside, counting = sent
         for statement, parameters in sent:
             plan = explained(tx, statement, parameters)
-            assert "ix_flag_opens" in plan, plan
+            assert "ix_flag_opens" in plan or (statement, parameters) not in (page, counting), plan
             assert "SCAN flag" not in plan, plan
             assert "Seq Scan on flag" not in plan, plan
             assert "Seq Scan on patient" not in plan, plan
