@@ -87,8 +87,10 @@ def incomplete(view: View) -> Finding | None:
 def partial_dose(view: View) -> Finding | None:
     """The median dose of the last six sessions under 80 % of what was prescribed."""
     closed = view.closed_on(FlagKind.PARTIAL_DOSE)
-    doses = []
-    for bout in view.bouts:
+    last: list[float] = []
+    for bout in reversed(view.bouts):
+        if len(last) == SESSIONS or (closed is not None and bout.day <= closed):
+            break
         stretch = view.schedule.stretch(bout.day.toordinal())
         lines = {line.line_id: line for line in stretch.phase.lines} if stretch else {}
         shares = [
@@ -96,9 +98,8 @@ def partial_dose(view: View) -> Finding | None:
             for entry in bout.entries
             if entry.line_id in lines and not entry.skipped and not lines[entry.line_id].as_needed
         ]
-        if shares and (closed is None or bout.day > closed):
-            doses.append(sum(shares) / len(shares))
-    last = doses[-SESSIONS:]
+        if shares:
+            last.append(sum(shares) / len(shares))
     if len(last) < SESSIONS or median(last) >= view.limits.dose:
         return None
     return _since_last_session(view, FlagKind.PARTIAL_DOSE, {"dose": round(median(last), 4), "sessions": SESSIONS})
