@@ -86,6 +86,10 @@ class Sweeper:
         swept = Swept()
         with self._reading() as tx:
             clinics = sweep.every_clinic(tx)
+            moved = sweep.thresholds_moved(tx)
+        for clinic_id in moved:
+            self._judge_anew(clinic_id)
+        with self._reading() as tx:
             due = [clinic_id for clinic_id in clinics if sweep.is_anything_due(tx, clinic_id, now=self.clock())]
         for clinic_id in due:
             swept.announced += self._announce(clinic_id)
@@ -114,6 +118,12 @@ class Sweeper:
                 self.sweep()
             except Exception as error:  # noqa: BLE001  (a database away for a while must not end the sweeping for good)
                 log.warning("sweep", extra={"error": type(error).__name__}, exc_info=error)
+
+    def _judge_anew(self, clinic_id: UUID) -> None:
+        judged = 1
+        while judged and not self._stopping.is_set():
+            with self._writing() as tx:
+                judged = sweep.apply_thresholds(tx, clinic_id, now=self.clock())
 
     def _announce(self, clinic_id: UUID) -> int:
         announced = 0

@@ -4,15 +4,24 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import Field, TypeAdapter
 
 from api.paging import Cursor, Limit, next_cursor, read_cursor
-from api.schemas.adherence import AdherenceOut, CountsOut, Level, Worklist, WorklistRow
+from api.schemas.adherence import (
+    AdherenceOut,
+    CountsOut,
+    FlagRulesOut,
+    Level,
+    ThresholdsIn,
+    Worklist,
+    WorklistRow,
+)
 from api.schemas.words import Code, Instant
-from api.visit import SignedInVisit, StaffVisit
-from models.adherence.flags import FlagKind, Severity
+from api.visit import AdminsVisit, ExpectedVersion, SignedInVisit, StaffVisit, show_version
+from models.adherence.kinds import FlagKind, Severity
 from models.operations.adherence import following
+from models.operations.flag_settings import flag_settings, move_thresholds as move
 from models.operations.worklist import Wanted, counts, worklist
 
 router = APIRouter(prefix="/v1", tags=["adherence"])
@@ -40,7 +49,9 @@ def get_worklist(
     kind: Annotated[
         list[FlagKind], Query(max_length=len(FlagKind), description="Only these kinds; may be repeated.")
     ] = [],  # noqa: B006  (FastAPI copies it)
-    level: Annotated[Level, Query(description="At least so grave.")] = "info",
+    level: Annotated[
+        Level | None, Query(description="At least so grave; `low`, or all of the kinds that are asked for.")
+    ] = None,
     region: Annotated[
         Code | None,
         Query(description="Whose program has an exercise for this part of the body.", examples=["low_back"]),
@@ -53,7 +64,7 @@ def get_worklist(
     wanted = Wanted(
         therapist_id=therapist_id,
         kinds=kind,
-        level=Severity[level.upper()],
+        level=Severity[level.upper()] if level else Severity.INFO if kind else Severity.LOW,
         region=region,
         unacknowledged=unacknowledged,
     )
@@ -68,3 +79,21 @@ def get_worklist(
         counts=CountsOut.of(counted),
         next=next_cursor(request, response, place),
     )
+
+
+@router.get("/flag-rules", summary="Every kind of flag: when it opens and closes, on whose word, and its lines")
+def list_flag_rules(visit: StaffVisit, response: Response) -> FlagRulesOut:
+    with visit.reading() as (tx, caller):
+        settings = flag_settings(tx, caller)
+    show_version(response, settings.version)
+    return FlagRulesOut.of(settings)
+
+
+@router.put("/flag-rules/thresholds", summary="Move some of the lines, each within its bounds; null is the default")
+def move_thresholds(
+    said: Annotated[ThresholdsIn, Body()], version: ExpectedVersion, visit: AdminsVisit, response: Response
+) -> FlagRulesOut:
+    with visit.writing() as (tx, caller):
+        settings = move(tx, caller, said.model_dump(exclude_unset=True), version=version, now=visit.now)
+    show_version(response, settings.version)
+    return FlagRulesOut.of(settings)

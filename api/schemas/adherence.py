@@ -1,16 +1,19 @@
 """How a program is followed, and the worklist."""
 
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, create_model
 
-from api.schemas.words import Answer
+from api.schemas.words import Answer, Said
 from models.adherence import RULE_VERSION, Standing
-from models.adherence.flags import FlagKind
+from models.adherence.flags import RULES
+from models.adherence.kinds import FlagKind
 from models.adherence.rates import Rate, Rates
+from models.adherence.thresholds import BOUNDS, DEFAULTS
 from models.operations.adherence import Following
+from models.operations.flag_settings import FlagSettings
 from models.operations.worklist import Counts, Row
 from models.tables import Reached
 
@@ -165,6 +168,10 @@ class WorklistRow(Answer):
         examples=["Usually 4 of 5 days a week; nothing since 9 Nov; 6 sessions missed that we would have expected."]
     )
     next_step: str = Field(description="A suggestion.")
+    beside: list[str] = Field(
+        description="What is told beside it: a return, a phone that is not in touch, sessions entered late.",
+        examples=[["The phone was last in touch on 9 Nov, 8 days ago; logs may be waiting on it."]],
+    )
     rule_version: int
     version: int = Field(description='For If-Match, as `"v1"`.')
     patient: WorklistPatient
@@ -178,6 +185,7 @@ class WorklistRow(Answer):
         plain = {name: getattr(row, name) for name in cls.model_fields if name not in _WORDED}
         return cls(
             **plain,
+            beside=list(row.beside),
             severity=row.severity.word,
             severity_rank=int(row.severity),
             last_outreach=None if row.last_outreach is None else TriedOut.model_validate(row.last_outreach),
@@ -190,7 +198,7 @@ class WorklistRow(Answer):
         )
 
 
-_WORDED = {"severity", "severity_rank", "last_outreach", "patient"}
+_WORDED = {"beside", "severity", "severity_rank", "last_outreach", "patient"}
 
 
 class CountsOut(Answer):
@@ -211,3 +219,74 @@ class Worklist(Answer):
     items: list[WorklistRow]
     counts: CountsOut
     next: str | None = Field(description="Cursor of the next page.")
+
+
+class ThresholdOut(Answer):
+    """A line a clinic may move."""
+
+    name: str = Field(examples=["low_amber"])
+    text: str
+    value: float
+    default: float
+    lowest: float
+    highest: float
+
+
+class FlagRuleOut(Answer):
+    """Everything that is decided about one kind of flag."""
+
+    kind: FlagKind
+    version: int
+    levels: list[str] = Field(examples=[["medium", "high"]])
+    audience: str
+    opens: str
+    closes: str
+    source: str
+    thresholds: list[ThresholdOut]
+
+
+class FlagRulesOut(Answer):
+    """The registry of flags."""
+
+    items: list[FlagRuleOut]
+    is_applied: bool = Field(description="Whether every program has been judged by these thresholds.")
+
+    @classmethod
+    def of(cls, settings: FlagSettings) -> "FlagRulesOut":
+        lines = {
+            name: ThresholdOut(
+                name=name,
+                text=bound.text,
+                value=getattr(settings.thresholds, name),
+                default=getattr(DEFAULTS, name),
+                lowest=bound.low,
+                highest=bound.high,
+            )
+            for name, bound in BOUNDS.items()
+        }
+        items = [
+            FlagRuleOut(
+                kind=rule.kind,
+                version=rule.version,
+                levels=[level.word for level in rule.levels],
+                audience=rule.audience,
+                opens=rule.opens,
+                closes=rule.closes,
+                source=rule.source,
+                thresholds=[lines[name] for name in rule.thresholds],
+            )
+            for rule in RULES.values()
+        ]
+        return cls(items=items, is_applied=settings.is_applied)
+
+
+_LINES: dict[str, Any] = {
+    name: (float | None, Field(default=None, ge=bound.low, le=bound.high, description=bound.text))
+    for name, bound in BOUNDS.items()
+}
+ThresholdsIn = create_model(
+    "ThresholdsIn",
+    __base__=Said,
+    __doc__="The lines to move; null puts one back to its default, what is left out stays.",
+    **_LINES,
+)

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, model_validator
 
 from api.schemas.words import Answer, Day, Instant, Line, Note, Said
-from models.adherence.flags import FlagKind, Severity
+from models.adherence.kinds import FlagKind, Severity
 from models.operations.handling import Event, FlagState, Handled, Known, is_acknowledged
 from models.operations.outreach import Attempt, OutreachDraft
 from models.operations.timeline import Entry, EntryKind, Mark

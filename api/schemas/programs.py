@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from api.schemas.safety import AnswersIn, DecisionOut, FindingOut
 from api.schemas.words import Answer, Code, Flagged, Line, Note, ProgramDay, Said, Slug, number, whole
-from models.adherence.flags import Reason
+from models.adherence.kinds import Reason
 from models.operations.courses import Course, dosage_of, last_day, last_flare_day, slug_of
 from models.operations.prescribing import Adaptation, Flare, ItemDraft, PhaseDraft, ProgramDraft, RevisionDraft
 from models.operations.programs import Listed

@@ -1,308 +1,324 @@
-"""The flags: what puts a program or a patient on the therapist's list, from when, and on what evidence.
+"""The flags: what puts a program or a patient on the therapist's list, from when, until when, and on whose word.
 
-Every kind is one pure function from frozen values to at most one `Finding`. A finding is a promise: the
-instants at which it opens and rises may lie ahead, and hold if nothing more is heard.
+One row of `RULES` a kind. A rule is one pure function from a `View` to at most one finding; a finding is a promise: the
+instants at which it opens and rises may lie ahead, and hold if nothing more is heard. Kinds without a function are
+opened by answers, checks and measures (`models.operations`).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from enum import IntEnum, StrEnum
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from models.adherence.assessment import Assessment, Standing
+from models.adherence.kinds import Finding, FlagKind, Severity
+from models.adherence.rules import care, contact, following, pain
+from models.adherence.view import View
 
-PAIN_HIGH = 6
-"""Pain during exercise, 0-10: above 5 is not acceptable under the pain-monitoring model (engine study, section 6)."""
-PAIN_SETTLED_SESSIONS = 2
-BARRIER_DAYS = 14
-
-
-class Severity(IntEnum):
-    """One ordered scale everywhere; amber is medium, red is high."""
-
-    INFO = 0
-    LOW = 1
-    MEDIUM = 2
-    HIGH = 3
-    URGENT = 4
-    EMERGENCY = 5
-
-    @property
-    def word(self) -> str:
-        """As it is said on the wire."""
-        return self.name.lower()
-
-
-class FlagKind(StrEnum):
-    """What a flag is about."""
-
-    RED_FLAG = "red_flag"
-    FALL = "fall"
-    SYMPTOM = "symptom"
-    PAIN_HIGH = "pain_high"
-    NOT_STARTED = "not_started"
-    SILENCE = "silence"
-    BARRIER = "barrier"
-    WITHDRAWN = "withdrawn"
-    REVIEW_DUE = "review_due"
-    ENDANGERED = "endangered"
-    RECURRENCE = "recurrence"
-    CONTACT_WANTED = "contact_wanted"
-
-
-class Reason(StrEnum):
-    """Why a session was not done or a program was stopped (engine study, 1.3)."""
-
-    SYMPTOMS_WORSE = "symptoms_worse"
-    AFRAID_OF_HARM = "afraid_of_harm"
-    UNSURE_HOW = "unsure_how"
-    UNSURE_IF_CORRECT = "unsure_if_correct"
-    NOT_HELPING = "not_helping"
-    DONT_BELIEVE_NEEDED = "dont_believe_needed"
-    FEEL_BETTER = "feel_better"
-    NO_TIME = "no_time"
-    FORGOT = "forgot"
-    NO_SPACE_OR_EQUIPMENT = "no_space_or_equipment"
-    TRAVEL = "travel"
-    ILL = "ill"
-    FATIGUE = "fatigue"
-    LOW_MOOD = "low_mood"
-    NO_SUPPORT = "no_support"
-    TOO_MANY_EXERCISES = "too_many_exercises"
-    BORING = "boring"
-    APP_PROBLEM = "app_problem"
-    OTHER = "other"
-
-
-SAME_DAY_REASONS = frozenset({Reason.SYMPTOMS_WORSE, Reason.AFRAID_OF_HARM, Reason.NOT_HELPING})
-"""Hurt, afraid, no relief: the therapist hears of them the same day (clinical content S3-27)."""
-
-_OTHER_WORDS = {
-    "hurt": Reason.SYMPTOMS_WORSE,
-    "too_much_pain": Reason.SYMPTOMS_WORSE,
-    "no_relief": Reason.NOT_HELPING,
-    "did_not_help": Reason.NOT_HELPING,
-    "afraid": Reason.AFRAID_OF_HARM,
-    "felt_fine": Reason.FEEL_BETTER,
-}
-"""What apps with words of their own call the reasons that must not be missed; it is kept as it was sent."""
-
-
-def meaning(reason: str | None) -> Reason | None:
-    """What a reason code means; a word only a newer app knows means `other`."""
-    if reason is None:
-        return None
-    word = reason.strip().lower()
-    return _OTHER_WORDS.get(word) or (Reason(word) if word in set(Reason) else Reason.OTHER)
-
-
-def is_same_day(reason: str | None) -> bool:
-    """Whether the therapist must hear of this reason today."""
-    return meaning(reason) in SAME_DAY_REASONS
-
-
-def main_reason(of_session: str | None, of_entries: Iterable[str | None]) -> str | None:
-    """The reason a session is remembered by: the session's own, unless only that of an entry cannot wait."""
-    if not is_same_day(of_session):
-        grave = next((reason for reason in of_entries if is_same_day(reason)), None)
-        return grave or of_session
-    return of_session
-
-
-def worst_pain(pains: Iterable[int | None]) -> int | None:
-    """The worst of the pains told, 0-10; None if none was."""
-    return max((pain for pain in pains if pain is not None), default=None)
-
-
-HIDDEN_BY_PAUSES = (FlagKind.SILENCE, FlagKind.NOT_STARTED)
-"""Kinds that are on nobody's list while the program is paused; they come back when the pause ends."""
-
-FADING = frozenset({FlagKind.PAIN_HIGH, FlagKind.BARRIER, FlagKind.SYMPTOM})
-"""Kinds that fade after `BARRIER_DAYS` where an answer without a session opened them. The others that answers open wait
-for a therapist: a danger, a fall, pain that is back, and whoever asked for a person."""
-
-SELF_CLOSING = frozenset(
-    {
-        *(FlagKind.SILENCE, FlagKind.NOT_STARTED, FlagKind.PAIN_HIGH),
-        *(FlagKind.BARRIER, FlagKind.WITHDRAWN, FlagKind.REVIEW_DUE),
-    }
-)
-"""Kinds judged anew at every write; the others stay open until a therapist closes them."""
+Judge = Callable[[View], Finding | None]
+_THERAPIST, _BESIDE = "the therapist", "shown beside the others"
+_BY_THERAPIST = "A therapist closes it, saying who saw the patient and what was decided."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """A flag that is open or will open."""
+class FlagRule:
+    """One kind of flag: everything that is decided about it."""
 
     kind: FlagKind
-    severity: Severity
-    opens_at: datetime
-    rises_at: datetime | None = None
-    """When it turns into `rises_to`."""
-    rises_to: Severity | None = None
-    nudges_at: datetime | None = None
-    """When the patient, not the therapist, is reminded."""
-    expires_at: datetime | None = None
-    episode: str
-    """Findings of one kind and episode are one flag; a new episode is a new flag."""
-    evidence: dict[str, Any] = field(default_factory=dict)
+    version: int = 1
+    """Raised whenever the same history would be judged differently; stored beside every flag."""
+    levels: tuple[Severity, ...]
+    """How grave it may be, from its opening on."""
+    audience: str = _THERAPIST
+    opens: str
+    closes: str
+    """Besides being closed by hand."""
+    source: str
+    judge: Judge | None = None
+    after_end: bool = False
+    """Whether it concerns programs that are over, too."""
+    hidden_by_pauses: bool = False
+    """Whether it is on nobody's list while the program is paused; it comes back when the pause ends."""
+    fades: bool = False
+    """Whether it fades after `care.BARRIER_DAYS` where an answer without a stored session opened it. The others that
+    answers open wait for a therapist: a danger, a fall, pain that is back, and whoever asked for a person."""
+    thresholds: tuple[str, ...] = ()
+    """The lines a clinic may move (`models.adherence.thresholds`)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What one session said, for the flags that listen to words and pain rather than to silence."""
-
-    session_id: str
-    day: date
-    performed_at: datetime
-    received_at: datetime
-    exercised: bool
-    worst_pain: int | None
-    """During or after exercise, 0-10, also of a single exercise."""
-    reason: str | None
-    changed_at: datetime | None = None
-    """When it was said as it stands; None: as it first came."""
-
-    @property
-    def told_at(self) -> datetime:
-        """When the clinic heard of it as it stands."""
-        return self.changed_at or self.received_at
-
-
-def silence(assessment: Assessment, reports: Sequence[Report] = ()) -> Finding | None:
-    """`watch` reminds the patient, `lapsed` and `stopped` are the therapist's; any later session ends it.
-
-    The last of `reports` that came instead of exercise is told with it.
-    """
-    heard = assessment.silence
-    if heard is None or heard.lapsed_at is None or _is_over(assessment):
-        return None
-    return Finding(
-        kind=FlagKind.SILENCE,
-        severity=Severity.MEDIUM,
-        opens_at=heard.lapsed_at,
-        rises_at=heard.stopped_at,
-        rises_to=Severity.HIGH if heard.stopped_at else None,
-        nudges_at=heard.watch_at,
-        episode=heard.last_day.isoformat(),
-        evidence={
-            "last_day": heard.last_day.isoformat(),
-            "habit": round(heard.habit, 4),
-            "usual_done": round(heard.usual_done, 4),
-            "usual_expected": round(heard.usual_expected, 4),
-            "sync_allowance_slots": heard.allowance,
-            # Days after the last one, by whose end the 1st, 2nd, … expected session was missed.
-            "slots_after_days": heard.slots_after_days(),
-            **_told_instead([report for report in reports if report.day >= heard.last_day]),
-        },
+RULES = {
+    rule.kind: rule
+    for rule in (
+        FlagRule(
+            kind=FlagKind.RED_FLAG,
+            levels=(Severity.MEDIUM, Severity.URGENT, Severity.EMERGENCY),
+            audience="the therapist at once; the patient is told what to do",
+            opens="A sign of something serious is ticked in any answer, also of a session that is refused.",
+            closes=_BY_THERAPIST,
+            source="clinical content 2.5, F-10; engine study, section 6",
+        ),
+        FlagRule(
+            kind=FlagKind.FALL,
+            levels=(Severity.HIGH, Severity.URGENT),
+            audience="the therapist at once; the patient is told what to do",
+            opens="A fall is reported.",
+            closes=_BY_THERAPIST,
+            source="clinical content F-15",
+        ),
+        FlagRule(
+            kind=FlagKind.SYMPTOM,
+            levels=(Severity.MEDIUM, Severity.HIGH),
+            opens="Dizziness, a hot swollen joint or pain further down a limb is ticked.",
+            closes="It fades 14 days after it was last said.",
+            source="clinical content 7.2, F-09",
+            fades=True,
+        ),
+        FlagRule(
+            kind=FlagKind.PAIN_HIGH,
+            levels=(Severity.URGENT,),
+            audience="the therapist; the patient is told what to do",
+            opens="Pain of 6 or more during or after exercise; of a week, 8 or more.",
+            closes="Two later sessions in a row at 5 or less.",
+            source="pain-monitoring model (engine study, section 6); clinical content F-08",
+            judge=pain.pain_high_of,
+            after_end=True,
+            fades=True,
+        ),
+        FlagRule(
+            kind=FlagKind.PAIN_24H,
+            levels=(Severity.HIGH,),
+            opens="Pain is not back to usual the next morning, or begins 2 or more higher the next day.",
+            closes="A later session says that it settled.",
+            source="24-hour rule of the pain-monitoring model; MIC08 (engine study, section 7)",
+            judge=pain.pain_24h,
+            thresholds=("pain_change",),
+        ),
+        FlagRule(
+            kind=FlagKind.PAIN_TREND,
+            levels=(Severity.MEDIUM,),
+            opens="The median of the last three pains is 2 points and 30 % above that of the first three.",
+            closes="Three sessions in a row back under.",
+            source="MIC08 (engine study, section 7)",
+            judge=pain.pain_trend,
+            thresholds=("pain_change", "pain_change_percent"),
+        ),
+        FlagRule(
+            kind=FlagKind.SPREADING,
+            levels=(Severity.MEDIUM, Severity.HIGH),
+            opens="Pain moves further down a limb in two of the last four sessions; red beside numbness or weakness.",
+            closes="It is in fewer than two of the last four sessions.",
+            source="DP11 (clinical content F-09)",
+            judge=pain.spreading,
+        ),
+        FlagRule(
+            kind=FlagKind.NOT_STARTED,
+            levels=(Severity.MEDIUM,),
+            opens="No session by the fifth that was expected, or the seventh day.",
+            closes="The first session.",
+            source="engine study, section 7: 11 % of those who will start miss their first five",
+            judge=lambda view: contact.not_started(view.judged, view.plan.starts_on),
+            hidden_by_pauses=True,
+        ),
+        FlagRule(
+            kind=FlagKind.SILENCE,
+            levels=(Severity.MEDIUM, Severity.HIGH),
+            audience="watch: the patient is reminded; lapsed and stopped: the therapist",
+            opens="P(stopped) reaches .3 (watch), .5 or 21 silent days (lapsed), .8 (stopped), in the program's slots.",
+            closes="Any later session; a declared pause that explains it; the program's end.",
+            source="engine study, 2.5 and 7",
+            judge=lambda view: contact.silence(view.judged, view.reports),
+            hidden_by_pauses=True,
+            thresholds=("watch", "lapsed", "stopped", "net_days"),
+        ),
+        FlagRule(
+            kind=FlagKind.RETURNED,
+            levels=(Severity.INFO,),
+            audience=_BESIDE,
+            opens="A session after a silence that had lapsed.",
+            closes="It fades after 14 days.",
+            source="engine study, section 7",
+            judge=contact.returned,
+        ),
+        FlagRule(
+            kind=FlagKind.SYNC_STALE,
+            levels=(Severity.INFO,),
+            audience=_BESIDE,
+            opens="The phone has not been in touch for 7 days, or three times its usual gap.",
+            closes="The phone is in touch.",
+            source="engine study, section 7",
+            judge=contact.sync_stale,
+            hidden_by_pauses=True,
+            thresholds=("sync_days",),
+        ),
+        FlagRule(
+            kind=FlagKind.LOW_TRUST,
+            levels=(Severity.INFO,),
+            audience=_BESIDE,
+            opens="Three of the last ten sessions are dated back by more than a week.",
+            closes="It fades 14 days after the last of them.",
+            source="EARS17 (clinical content F-16)",
+            judge=contact.low_trust,
+        ),
+        FlagRule(
+            kind=FlagKind.LOW_ADHERENCE,
+            levels=(Severity.MEDIUM, Severity.HIGH),
+            opens="Surely fewer than 80 % (red: 60 %) of the expected session days in 28 days, of 8 or more expected.",
+            closes="5 points above the line, or not sure any more for 14 days; a silence that lapses takes it over.",
+            source="Bailey 2018, Jones 2025 (engine study, section 7)",
+            judge=following.low_adherence,
+            hidden_by_pauses=True,
+            thresholds=("low_amber", "low_red", "low_slots", "sure", "slack"),
+        ),
+        FlagRule(
+            kind=FlagKind.DECLINING,
+            levels=(Severity.MEDIUM,),
+            opens="The last 14 days surely 15 points below the 28 before.",
+            closes="The difference is under 5 points, or not sure any more for 14 days; a lapsed silence.",
+            source="engine study, 1.2 and 7",
+            judge=following.declining,
+            hidden_by_pauses=True,
+            thresholds=("decline", "declining_slots", "declining_sure", "slack"),
+        ),
+        FlagRule(
+            kind=FlagKind.INCOMPLETE,
+            levels=(Severity.LOW,),
+            opens="Fewer than 70 % of the items touched in 14 days in which 70 % of the days were kept.",
+            closes="A session after which that is over; a lapsed silence.",
+            source="clinical content F-04",
+            judge=following.incomplete,
+            hidden_by_pauses=True,
+            thresholds=("incomplete", "incomplete_slots"),
+        ),
+        FlagRule(
+            kind=FlagKind.PARTIAL_DOSE,
+            levels=(Severity.LOW,),
+            opens="The median dose of the last six sessions is under 80 % of what was prescribed.",
+            closes="A session after which that is over; a lapsed silence.",
+            source="engine study, 1.1 and 7",
+            judge=following.partial_dose,
+            hidden_by_pauses=True,
+            thresholds=("dose",),
+        ),
+        FlagRule(
+            kind=FlagKind.STRENGTH_DROPPED,
+            levels=(Severity.MEDIUM, Severity.HIGH),
+            opens="No strength exercise for 14 days (red: 28) on which it was prescribed, while others went on.",
+            closes="A strength exercise; a lapsed silence.",
+            source="clinical content F-05, S3",
+            judge=following.strength_dropped,
+            hidden_by_pauses=True,
+            thresholds=("dropped_days",),
+        ),
+        FlagRule(
+            kind=FlagKind.CORE_DROPPED,
+            levels=(Severity.MEDIUM, Severity.HIGH),
+            opens="No core or stabilization exercise for 14 days (red: 28), while others went on.",
+            closes="A core or stabilization exercise; a lapsed silence.",
+            source="clinical content F-06, S3-35",
+            judge=following.core_dropped,
+            hidden_by_pauses=True,
+            thresholds=("dropped_days",),
+        ),
+        FlagRule(
+            kind=FlagKind.UNSURE,
+            levels=(Severity.MEDIUM,),
+            opens="Somebody was not sure how to do an exercise.",
+            closes="It fades after 14 days.",
+            source="clinical content F-07, S3 shortfall 2",
+            judge=care.unsure,
+        ),
+        FlagRule(
+            kind=FlagKind.BARRIER,
+            levels=(Severity.MEDIUM, Severity.HIGH),
+            opens="A reason is given for not exercising; hurt, afraid and no relief are red, the same day.",
+            closes="It fades after 14 days; a graver reason stands before it.",
+            source="PETS (engine study, 1.3 and 7); clinical content F-11",
+            judge=care.barrier_of,
+            after_end=True,
+            fades=True,
+        ),
+        FlagRule(
+            kind=FlagKind.WITHDRAWN,
+            levels=(Severity.MEDIUM, Severity.HIGH),
+            opens="The patient says they stopped; hurt, afraid and no relief are red.",
+            closes="Nothing: somebody acts on it.",
+            source="clinical content F-11; engine study, 1.3",
+            judge=care.withdrawn,
+            after_end=True,
+        ),
+        FlagRule(
+            kind=FlagKind.FLARE_LONG,
+            levels=(Severity.MEDIUM,),
+            opens="A flare of more than 7 days, or the third within 60 days.",
+            closes="It fades 14 days after the flare.",
+            source="S1-07 (clinical content F-12)",
+            judge=care.flare_long,
+            thresholds=("flare_days", "flares"),
+        ),
+        FlagRule(
+            kind=FlagKind.CHECK_IN_OVERDUE,
+            levels=(Severity.MEDIUM, Severity.HIGH),
+            opens="A check-in after discharge is 7 days overdue (red: 21 days).",
+            closes="An answer.",
+            source="clinical content F-13",
+            judge=care.check_in_overdue,
+            after_end=True,
+        ),
+        FlagRule(
+            kind=FlagKind.RECURRENCE,
+            levels=(Severity.MEDIUM,),
+            opens="Pain of 2 or more of 10 came back for 24 hours or longer.",
+            closes="Nothing: somebody acts on it.",
+            source="RECUR19 (clinical content F-14)",
+        ),
+        FlagRule(
+            kind=FlagKind.CONTACT_WANTED,
+            levels=(Severity.LOW, Severity.MEDIUM),
+            opens="The patient asks to be contacted, or leaves a message among answers.",
+            closes="Nothing: somebody acts on it.",
+            source="clinical content 7",
+        ),
+        FlagRule(
+            kind=FlagKind.MEASURE_WORSE,
+            levels=(Severity.MEDIUM,),
+            opens="A measure is worse than at the beginning by the change that matters.",
+            closes="It is back within.",
+            source="MIC08, Stratford 1995 (engine study, sections 5 and 7)",
+        ),
+        FlagRule(
+            kind=FlagKind.REVIEW_DUE,
+            levels=(Severity.MEDIUM,),
+            opens="The four-week review is due.",
+            closes="A review.",
+            source="S3-04 (clinical content R-26)",
+            judge=care.review_due,
+        ),
+        FlagRule(
+            kind=FlagKind.SCREENING_DUE,
+            levels=(Severity.MEDIUM,),
+            opens="The red-flag questions were last asked 31 days ago.",
+            closes="A screening; a lapsed silence takes it over.",
+            source="clinical content 2.5, R-01",
+            judge=care.screening_due,
+            hidden_by_pauses=True,
+            thresholds=("screening_days",),
+        ),
+        FlagRule(
+            kind=FlagKind.ENDANGERED,
+            levels=(Severity.HIGH,),
+            opens="What is known now makes an exercise of a running program unsafe.",
+            closes="The program is changed, or revised with a reason that overrides the finding; or it ends.",
+            source="clinical content 5.1",
+        ),
     )
+}
+"""Every kind of flag. A kind may open at other levels only if its row says so."""
+
+SELF_CLOSING = frozenset(rule.kind for rule in RULES.values() if rule.judge)
+"""Kinds judged anew at every write; the others stay open until somebody acts."""
+HIDDEN_BY_PAUSES = tuple(rule.kind for rule in RULES.values() if rule.hidden_by_pauses)
+FADING = frozenset(rule.kind for rule in RULES.values() if rule.fades)
 
 
-def not_started(assessment: Assessment, starts_on: date) -> Finding | None:
-    """No session by the fifth expected one or the seventh day (engine study, section 7)."""
-    waiting = assessment.waiting
-    if waiting is None or waiting.opens_at is None or _is_over(assessment):
-        return None
-    return Finding(
-        kind=FlagKind.NOT_STARTED,
-        severity=Severity.MEDIUM,
-        opens_at=waiting.opens_at,
-        episode=starts_on.isoformat(),
-        evidence={
-            "starts_on": starts_on.isoformat(),
-            "slots_after_days": [(day - starts_on).days + 1 for day in waiting.slot_days],
-        },
-    )
-
-
-def pain_high(reports: Sequence[Report]) -> Finding | None:
-    """Pain of 6 or more during or after exercise, until two later sessions in a row stay at 5 or less.
-
-    Only what was told after it settles it: a queue that comes all at once, or a painful day that comes late, is heard.
-    """
-    told = [report for report in sorted(reports, key=_by_time) if report.worst_pain is not None]
-    high = [number for number, report in enumerate(told) if (report.worst_pain or 0) >= PAIN_HIGH]
-    unsettled = [told[number] for number in high if not _settled(told[number], told[number + 1 :])]
-    if not unsettled:
-        return None
-    report = max(unsettled, key=lambda one: (one.told_at, *_by_time(one)))
-    return Finding(
-        kind=FlagKind.PAIN_HIGH,
-        severity=Severity.URGENT,
-        opens_at=report.told_at,
-        episode="",
-        evidence={"session_id": report.session_id, "day": report.day.isoformat(), "pain": report.worst_pain},
-    )
-
-
-def _settled(painful: Report, later: Sequence[Report]) -> bool:
-    in_a_row = 0
-    for report in later:
-        if report.told_at <= painful.told_at:
-            continue
-        in_a_row = in_a_row + 1 if (report.worst_pain or 0) < PAIN_HIGH else 0
-        if in_a_row == PAIN_SETTLED_SESSIONS:
-            return True
-    return False
-
-
-def barrier(reports: Sequence[Report], now: datetime) -> Finding | None:
-    """The reason given for not exercising in the last 14 days, the gravest before the latest; red and the same day
-    for hurt, afraid and no relief.
-    """
-    fresh = timedelta(days=BARRIER_DAYS)
-    recent = [report for report in reports if report.reason and report.told_at + fresh > now]
-    told = max(recent, key=lambda report: (is_same_day(report.reason), *_by_time(report)), default=None)
-    if told is None:
-        return None
-    return Finding(
-        kind=FlagKind.BARRIER,
-        severity=Severity.HIGH if is_same_day(told.reason) else Severity.MEDIUM,
-        opens_at=told.told_at,
-        expires_at=told.told_at + fresh,
-        episode=told.session_id,
-        evidence={
-            "session_id": told.session_id,
-            "day": told.day.isoformat(),
-            "reason": told.reason,
-            "exercised": told.exercised,
-        },
-    )
-
-
-def withdrawn(reason: str, on: date, told_at: datetime) -> Finding:
-    """The patient said they stopped, and why; hurt, afraid and no relief are red."""
-    return Finding(
-        kind=FlagKind.WITHDRAWN,
-        severity=Severity.HIGH if is_same_day(reason) else Severity.MEDIUM,
-        opens_at=told_at,
-        episode=on.isoformat(),
-        evidence={"reason": reason, "day": on.isoformat()},
-    )
-
-
-def review_due(due_on: date, opens_at: datetime) -> Finding:
-    """The four-week review is due: `opens_at` is the local midnight that ends `due_on` (clinical content R-26)."""
-    return Finding(
-        kind=FlagKind.REVIEW_DUE,
-        severity=Severity.MEDIUM,
-        opens_at=opens_at,
-        episode=due_on.isoformat(),
-        evidence={"due_on": due_on.isoformat()},
-    )
-
-
-def _told_instead(reports: Sequence[Report]) -> dict[str, str]:
-    told = max((report for report in reports if not report.exercised), key=_by_time, default=None)
-    if told is None:
-        return {}
-    return {"told_on": told.day.isoformat()} | ({"reason": told.reason} if told.reason else {})
-
-
-def _is_over(assessment: Assessment) -> bool:
-    return assessment.standing in {Standing.ENDED, Standing.WITHDRAWN}
-
-
-def _by_time(report: Report) -> tuple[datetime, str]:
-    return report.performed_at, report.session_id
+def findings(view: View) -> Sequence[Finding]:
+    """Every flag of a program that is open or will open, if nothing more is heard."""
+    judges = (rule.judge for rule in RULES.values() if rule.judge and (rule.after_end or not view.is_over))
+    found = (judge(view) for judge in judges)
+    return [one for one in found if one and (one.expires_at is None or one.expires_at > view.now)]

@@ -14,9 +14,9 @@ from typing import Any
 PAIN_SEVERE = 8
 """Pain of a week, average or worst, that a therapist hears of at once.
 
-During exercise 6 is too much (`flags.PAIN_HIGH`): the exercise brought it, and it can be changed. A week with chronic
-pain may average 6 and be no news. 8 and more is what scales of 0-10 commonly call severe. Where the line lies is a
-design choice; not signed off by a clinician.
+During exercise 6 is too much (`kinds.PAIN_HIGH`): the exercise brought it, and it can be changed. A week with
+chronic pain may average 6 and be no news. 8 and more is what scales of 0-10 commonly call severe. Where the line lies
+is a design choice; not signed off by a clinician.
 """
 MUCH_WORSE = -4
 """Global change (-5 to 5) that a therapist hears of at once: its last two steps. A design choice too."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from models.adherence.flags import FlagKind, Severity, meaning
+from models.adherence.kinds import FlagKind, Severity, meaning
 
 _REASONS = {
     "symptoms_worse": "it made the symptoms worse",
@@ -147,6 +147,93 @@ def _told(kind: FlagKind, evidence: Mapping[str, Any]) -> str:
     return " ".join(f"Reported on {day}: {words}." for words, day in said.items())
 
 
+def _pain_24h(evidence: Mapping[str, Any], _today: date) -> str:
+    return f"Pain was not back to usual by the morning of {short_day(date.fromisoformat(evidence['day']))}."
+
+
+def _pain_trend(evidence: Mapping[str, Any], _today: date) -> str:
+    return f"Pain has risen: usually {evidence['baseline']:g} of 10 at the start, {evidence['level']:g} lately."
+
+
+def _spreading(evidence: Mapping[str, Any], _today: date) -> str:
+    days = " and ".join(short_day(date.fromisoformat(day)) for day in evidence["days"])
+    return f"Pain moved further down the limb on {days}."
+
+
+def _returned(evidence: Mapping[str, Any], _today: date) -> str:
+    back, since = (date.fromisoformat(evidence[name]) for name in ("day", "absent_since"))
+    return f"Back on {short_day(back)} after {(back - since).days} days without exercise."
+
+
+def _sync_stale(evidence: Mapping[str, Any], today: date) -> str:
+    last = date.fromisoformat(evidence["last_contact"])
+    return f"The phone was last in touch on {short_day(last)}, {_ago(last, today)}; logs may be waiting on it."
+
+
+def _low_trust(evidence: Mapping[str, Any], _today: date) -> str:
+    return f"{evidence['sessions']} of the last 10 sessions were entered more than a week late."
+
+
+def _low_adherence(evidence: Mapping[str, Any], _today: date) -> str:
+    return f"{_count(evidence['done'])} of {_count(evidence['expected'])} expected days done in four weeks."
+
+
+def _declining(evidence: Mapping[str, Any], _today: date) -> str:
+    now, before = round(100 * evidence["share"]), round(100 * evidence["share_before"])
+    return f"{now} % of the expected days in the last two weeks, {before} % in the four before."
+
+
+def _incomplete(evidence: Mapping[str, Any], _today: date) -> str:
+    return (
+        f"Exercises regularly, but touched {_count(evidence['touched'])} of {_count(evidence['expected'])} expected"
+        " items in two weeks."
+    )
+
+
+def _partial_dose(evidence: Mapping[str, Any], _today: date) -> str:
+    return (
+        f"About {round(100 * evidence['dose'])} % of the prescribed amount in the last {evidence['sessions']} sessions."
+    )
+
+
+def _dropped(what: str) -> Callable[[Mapping[str, Any], date], str]:
+    def say(evidence: Mapping[str, Any], today: date) -> str:
+        since = date.fromisoformat(evidence["since"])
+        if not evidence["ever"]:
+            return f"Exercises, but no {what} exercise in the last six weeks."
+        return f"Exercises, but no {what} exercise since {short_day(since)}, {_ago(since, today)}."
+
+    return say
+
+
+def _unsure(evidence: Mapping[str, Any], _today: date) -> str:
+    times = "once" if evidence["times"] == 1 else f"{evidence['times']} times"
+    last = short_day(date.fromisoformat(evidence["day"]))
+    return f"Not sure how to do an exercise: said {times}, last on {last}."
+
+
+def _flare_long(evidence: Mapping[str, Any], _today: date) -> str:
+    first, last = (short_day(date.fromisoformat(evidence[name])) for name in ("from_on", "to_on"))
+    if evidence["why"] == "often":
+        return f"{evidence['flares']} flares within 60 days, the last from {first} to {last}."
+    return f"In a flare from {first} to {last}, more than 7 days."
+
+
+def _check_in_overdue(evidence: Mapping[str, Any], today: date) -> str:
+    due = date.fromisoformat(evidence["due_on"])
+    months = "1 month" if evidence["month"] == 1 else f"{evidence['month']} months"
+    return f"The check-in at {months} was due on {short_day(due)}, {_ago(due, today)}; no answer yet."
+
+
+def _measure_worse(evidence: Mapping[str, Any], _today: date) -> str:
+    return " ".join(f"{one['name']}: {one['baseline']:g} → {one['latest']:g}." for one in evidence["measures"])
+
+
+def _screening_due(evidence: Mapping[str, Any], today: date) -> str:
+    asked = date.fromisoformat(evidence["screened_on"])
+    return f"The red-flag questions were last asked on {short_day(asked)}, {_ago(asked, today)}."
+
+
 _SENTENCES: dict[FlagKind, Callable[[Mapping[str, Any], date], str]] = {
     FlagKind.SILENCE: _silence,
     FlagKind.NOT_STARTED: _not_started,
@@ -155,9 +242,43 @@ _SENTENCES: dict[FlagKind, Callable[[Mapping[str, Any], date], str]] = {
     FlagKind.WITHDRAWN: _withdrawn,
     FlagKind.REVIEW_DUE: _review_due,
     FlagKind.ENDANGERED: _endangered,
+    FlagKind.PAIN_24H: _pain_24h,
+    FlagKind.PAIN_TREND: _pain_trend,
+    FlagKind.SPREADING: _spreading,
+    FlagKind.RETURNED: _returned,
+    FlagKind.SYNC_STALE: _sync_stale,
+    FlagKind.LOW_TRUST: _low_trust,
+    FlagKind.LOW_ADHERENCE: _low_adherence,
+    FlagKind.DECLINING: _declining,
+    FlagKind.INCOMPLETE: _incomplete,
+    FlagKind.PARTIAL_DOSE: _partial_dose,
+    FlagKind.STRENGTH_DROPPED: _dropped("strength"),
+    FlagKind.CORE_DROPPED: _dropped("core or stabilization"),
+    FlagKind.UNSURE: _unsure,
+    FlagKind.FLARE_LONG: _flare_long,
+    FlagKind.CHECK_IN_OVERDUE: _check_in_overdue,
+    FlagKind.MEASURE_WORSE: _measure_worse,
+    FlagKind.SCREENING_DUE: _screening_due,
 }
 
 _NEXT_STEPS = {
+    FlagKind.PAIN_24H: "Call today: hold the level or ease it until mornings are back to usual.",
+    FlagKind.PAIN_TREND: "Look at what changed; ease the dose or swap what provokes it.",
+    FlagKind.SPREADING: "Call: stop what moves the pain down the limb; examine again.",
+    FlagKind.RETURNED: "Welcome back: restart with a smaller dose.",
+    FlagKind.SYNC_STALE: "Ask them to open the app where there is a network.",
+    FlagKind.LOW_TRUST: "Read the numbers with care; make logging easier.",
+    FlagKind.LOW_ADHERENCE: "Offer a shorter plan: the three exercises that matter most.",
+    FlagKind.DECLINING: "Ask what changed in the last weeks; offer a shorter plan before it stops.",
+    FlagKind.INCOMPLETE: "Ask which exercises are left out, and why.",
+    FlagKind.PARTIAL_DOSE: "Prescribe what is being done, and build up from there.",
+    FlagKind.STRENGTH_DROPPED: "Explain why strength protects from relapse; offer one strength exercise to keep.",
+    FlagKind.CORE_DROPPED: "Explain what the trunk exercises are for; offer the easiest two.",
+    FlagKind.UNSURE: "Show the exercise again within three days.",
+    FlagKind.FLARE_LONG: "Contact rheumatology; review the flare plan.",
+    FlagKind.CHECK_IN_OVERDUE: "Remind, then call.",
+    FlagKind.MEASURE_WORSE: "Examine again; change the program or refer.",
+    FlagKind.SCREENING_DUE: "Ask the red-flag questions at the next contact.",
     FlagKind.SILENCE: "Call: ask what got in the way, and offer a shorter plan to restart.",
     FlagKind.NOT_STARTED: "Call: check that the app works and the first exercises are clear.",
     FlagKind.PAIN_HIGH: "Call today: offer an easier exercise or a smaller dose.",

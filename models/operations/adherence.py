@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from models.adherence import Assessment, assess
 from models.adherence.rates import Bout, Entry, Rates, rates, windows
-from models.adherence.silence import DEFAULT_RULE, probability_stopped
+from models.adherence.silence import probability_stopped
 from models.adherence.wording import missed_slots
 from models.operations.callers import Caller
 from models.operations.prescribing import course
@@ -51,8 +51,14 @@ def following(tx: Session, caller: Caller, program_id: UUID, *, as_of: datetime 
     # Only of a past moment can there be sessions that said something else then.
     past = known_at(tx, caller.clinic_id, program_id, moment) if moment < now else []
     history = history_of(tx, caller.clinic_id, known, moment, past)
+    rule = known.thresholds.silence
     judged = assess(
-        plan, history.done, moment, contacts=history.contacts, withdrawn=known.withdrawn and plan.ends_on is not None
+        plan,
+        history.done,
+        moment,
+        contacts=history.contacts,
+        withdrawn=known.withdrawn and plan.ends_on is not None,
+        rule=rule,
     )
     bouts = _bouts(tx, caller.clinic_id, known.program, moment, past)
     today = known.local_today(moment)
@@ -68,7 +74,7 @@ def following(tx: Session, caller: Caller, program_id: UUID, *, as_of: datetime 
         assessment=judged,
         missed=missed,
         expected_missed=missed * heard.habit if heard else 0.0,
-        probability_stopped=probability_stopped(missed, heard.prior, DEFAULT_RULE) if heard else None,
+        probability_stopped=probability_stopped(missed, heard.prior, rule) if heard else None,
         rates={
             name: rates(plan, bouts, first, last)
             for name, (first, last) in windows(plan, today, logged_today=logged_today).items()

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import Severity
+from models.adherence.kinds import Severity
 from models.database import insert_for
 from models.delivery.retries import FAILING_FOR, GONE, LEASE, Attempt, Failure, next_try
 from models.operations.ids import new_id

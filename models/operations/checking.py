@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Select, and_, case, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from models.adherence.flags import FlagKind, Reason, meaning
+from models.adherence.kinds import FlagKind, Reason, meaning
 from models.operations.callers import Caller
 from models.operations.courses import dosage_of, last_flare_day, prescriptions
 from models.operations.ids import new_id

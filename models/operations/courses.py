@@ -31,10 +31,13 @@ from models.adherence import (
     Revision as PlannedRevision,
 )
 from models.adherence.schedule import Schedule
+from models.adherence.thresholds import DEFAULTS, Thresholds, thresholds_of
 from models.prescription.changes import PrescribedLine, PrescribedPhase
 from models.prescription.dosage import Dosage, dosage_from
+from models.safety.facts import domain_of, trains_trunk
 from models.tables import (
     Care,
+    Clinic,
     Exercise,
     Flare,
     Item,
@@ -63,6 +66,10 @@ class Course:
     items: list[Item] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     """Slug of an exercise or a care item → name."""
+    trains: dict[UUID, frozenset[str]] = field(default_factory=dict)
+    """Line → `strength`, `core`, both or neither."""
+    thresholds: Thresholds = DEFAULTS
+    """Where the clinic's flags draw their lines."""
 
     def revision_on(self, day: date, as_of: datetime | None = None) -> Revision:
         """The revision in force on a local day, of those written by `as_of`; before the program's first day, the one
@@ -228,15 +235,19 @@ def courses(tx: Session, clinic_id: UUID, programs: Select[Program], *, lock: bo
     """
     stmt = (
         programs.join(Patient, and_(Patient.clinic_id == Program.clinic_id, Patient.id == Program.patient_id))
-        .where(Program.clinic_id == clinic_id, Patient.clinic_id == clinic_id)
-        .add_columns(Patient.time_zone, Patient.change_number)
+        .join(Clinic, Clinic.id == Program.clinic_id)
+        .where(Program.clinic_id == clinic_id, Patient.clinic_id == clinic_id, Clinic.id == clinic_id)
+        .add_columns(Patient.time_zone, Patient.change_number, Clinic.settings)
         .order_by(Patient.id, Program.id)
     )
     if lock:
         # The patient first, patients in their order: two that hold several must not wait for each other.
         stmt = stmt.with_for_update(of=(Patient, Program), key_share=True)
     rows = tx.execute(stmt.execution_options(populate_existing=True))
-    found = {program.id: Course(program, ZoneInfo(zone), changes) for program, zone, changes in rows}
+    found = {
+        program.id: Course(program, ZoneInfo(zone), changes, thresholds=thresholds_of(settings))
+        for program, zone, changes, settings in rows
+    }
     if found:
         _add_items(tx, clinic_id, found)
         _add_interruptions(tx, clinic_id, found)
@@ -350,18 +361,29 @@ def pause_holds(clinic_id: Any, program_id: Any, now: datetime) -> ColumnElement
 
 def _add_items(tx: Session, clinic_id: UUID, found: dict[UUID, Course]) -> None:
     rows = tx.execute(
-        prescriptions(Revision, Phase, Item, func.coalesce(Exercise.name, Care.name))
+        prescriptions(
+            Revision,
+            Phase,
+            Item,
+            func.coalesce(Exercise.name, Care.name),
+            Exercise.category,
+            Exercise.subcategory,
+            Exercise.region,
+        )
         .join(Exercise, Exercise.slug == Item.exercise_slug, isouter=True)
         .join(Care, Care.slug == Item.care_slug, isouter=True)
         .where(Revision.clinic_id == clinic_id, Revision.program_id.in_(found))
         .order_by(Revision.program_id, Revision.number, Phase.number, Item.position)
     )
-    for revision, phase, item, name in rows:
+    for revision, phase, item, name, category, subcategory, region in rows:
         course = found[revision.program_id]
         course.revisions[revision.number] = revision
         course.phases[revision.number, phase.number] = phase
         course.items.append(item)
         course.names[slug_of(item)] = name
+        if item.exercise_slug is not None:
+            strength = {"strength"} if domain_of(category, subcategory) == "strength" else set()
+            course.trains[item.line_id] = frozenset(strength | ({"core"} if trains_trunk(category, region) else set()))
 
 
 def line_of(item: Item) -> Line:

@@ -13,17 +13,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, case, inspect, or_, select
 from sqlalchemy.orm import Session
 
-from models.adherence import RULE_VERSION
-from models.adherence.flags import (
-    BARRIER_DAYS,
-    FADING,
-    HIDDEN_BY_PAUSES,
-    SELF_CLOSING,
-    Finding,
-    FlagKind,
-    Severity,
-    is_same_day,
-)
+from models.adherence.flags import FADING, HIDDEN_BY_PAUSES, RULES, SELF_CLOSING
+from models.adherence.kinds import Finding, FlagKind, Severity, is_same_day
+from models.adherence.rules.care import BARRIER_DAYS
 from models.adherence.wording import why
 from models.database import insert_or_replace
 from models.operations.courses import Course, pause_holds
@@ -47,6 +39,8 @@ class Because(StrEnum):
     EXPIRED = "expired"
     RECOUNTED = "recounted"
     REVIEWED = "reviewed"
+    SCREENED = "screened"
+    ANSWERED = "answered"
 
 
 _OTHERS_WRITE = ("announced", "created_at")
@@ -83,6 +77,29 @@ def raise_alarms(tx: Session, clinic_id: UUID, patient_id: UUID, heard: Sequence
     )
     known = [detached(tx, flag) for flag in tx.scalars(stmt).all()]
     save(tx, heed(known, heard, clinic_id, patient_id, None, now))
+
+
+def keep_about_patient(
+    tx: Session, clinic_id: UUID, patient_id: UUID, kind: FlagKind, finding: Finding | None, *, now: datetime
+) -> None:
+    """Let the one flag of a kind that is about the whole patient, who is held, say what `finding` says: open it, reword
+    it, or close it as settled.
+    """
+    stmt = select(Flag).where(Flag.clinic_id == clinic_id, Flag.about_id == patient_id, Flag.kind == kind)
+    found = tx.scalars(
+        stmt.where(or_(Flag.closed_at.is_(None), Flag.closed_by.is_not(None))).execution_options(populate_existing=True)
+    ).all()
+    known = [detached(tx, flag) for flag in found]
+    left = _unanswered(finding, [flag for flag in known if flag.closed_by is not None]) if finding else None
+    flag = next((flag for flag in known if flag.closed_at is None), None)
+    if flag is None:
+        write = [_new_flag(clinic_id, patient_id, None, left, about_id=patient_id, now=now)] if left else []
+    elif left is None:
+        flag.closed_at, flag.closed_because = now, Because.SETTLED
+        write = [flag]
+    else:
+        write = [flag] if _tells(flag, left, now) else []
+    save(tx, write)
 
 
 def raise_dangers(
@@ -377,7 +394,7 @@ def _said(finding: Finding) -> dict[str, Any]:
         "expires_at": finding.expires_at,
         "episode": finding.episode,
         "evidence": finding.evidence,
-        "rule_version": RULE_VERSION,
+        "rule_version": RULES[finding.kind].version,
     }
 
 

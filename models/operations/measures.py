@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import FlagKind, Severity
+from models.adherence.kinds import FlagKind, Severity
 from models.adherence.measures import (
     MEASURES,
     MUCH_WORSE,
@@ -33,14 +33,17 @@ from models.adherence.measures import (
     sentence,
     wrong,
 )
+from models.adherence.rules.care import measure_worse
 from models.adherence.wording import short_day
 from models.database import insert_for
 from models.operations.callers import Caller
-from models.operations.flags import Heard, raise_alarms
+from models.operations.courses import courses
+from models.operations.flags import Because, Heard, keep_about_patient, raise_alarms
 from models.operations.ids import new_id
 from models.operations.patients import patient, visible_patients
 from models.operations.prescribing import RUNNING
 from models.operations.sessions import LOW_TRUST_AFTER, Outcome
+from models.operations.standings import restate
 from models.refusals import Conflict, Invalid, NotAllowed, NotAsked, Unknown
 from models.safety.conditions import INFLAMMATORY
 from models.safety.red_flags import (
@@ -371,6 +374,7 @@ def record_measurement(
     source = TakenFrom.PATIENT if caller.role is Role.PATIENT else TakenFrom.CLINIC
     taken = Measurement(**_row(caller, known, score, draft.taken_on or today, source, now))
     tx.add(taken)
+    _watch(tx, known, now)
     return taken
 
 
@@ -386,7 +390,10 @@ def measurement(tx: Session, caller: Caller, patient_id: UUID, measurement_id: U
 
 def series_of(tx: Session, caller: Caller, patient_id: UUID) -> list[Series]:
     """Every measure taken of a patient, in the registry's order, examinations included."""
-    known = patient(tx, caller, patient_id)
+    return _all_series(tx, patient(tx, caller, patient_id))
+
+
+def _all_series(tx: Session, known: Patient) -> list[Series]:
     since = _baseline_from(tx, known)
     points: dict[str, list[tuple[date, datetime, Point]]] = {}
     for row in _measurements(tx, known, since):
@@ -463,6 +470,11 @@ def _keep(
     row.answers, row.content_hash, row.version = said, content_hash, row.version + 1
     row.answered_at, row.answered_by, row.source = now, caller.account_id, _source(caller)
     _measure(tx, caller, known, row, now)
+    if isinstance(row, CheckIn):
+        chosen = select(Program).where(Program.clinic_id == known.clinic_id, Program.id == row.program_id)
+        found = courses(tx, known.clinic_id, chosen, lock=True)
+        restate(tx, known.clinic_id, found, because=Because.ANSWERED, now=now)
+    _watch(tx, known, now)
     if raised := _alarms(news, _period(_name(row)), _where(row)):
         raise_alarms(tx, known.clinic_id, known.id, [Heard(_about(row), _today(known, now), raised)], now=now)
     return answered
@@ -540,6 +552,22 @@ def _measure(tx: Session, caller: Caller, known: Patient, row: CheckIn | WeeklyA
     ]
     if rows:
         tx.execute(insert_for(tx, Measurement), rows)
+
+
+def _watch(tx: Session, known: Patient, now: datetime) -> None:
+    """Open, reword or close the flag of measures that are worse than at the beginning (`measure_worse`)."""
+    worse = [
+        {
+            "code": one.measure.code,
+            "name": one.measure.name,
+            "baseline": one.baseline.score,
+            "latest": one.latest.score,
+            "taken_on": one.latest.taken_on.isoformat(),
+        }
+        for one in _all_series(tx, known)
+        if one.direction is Direction.WORSE
+    ]
+    keep_about_patient(tx, known.clinic_id, known.id, FlagKind.MEASURE_WORSE, measure_worse(worse, now), now=now)
 
 
 def _row(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, and_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from models.adherence.flags import FlagKind
+from models.adherence.kinds import FlagKind
 from models.operations.callers import Caller
 from models.operations.handling import hold_for_outreach
 from models.operations.ids import new_id

@@ -20,7 +20,7 @@ from models.operations.ids import new_id
 from models.operations.standings import restate
 from models.refusals import Invalid, Unknown, VersionMismatch
 from models.safety.red_flags import RED_FLAGS, alarms
-from models.tables import Account, Clinic, Invitation, InvitationCode, Patient, Program, Role, Screening
+from models.tables import Account, Clinic, Invitation, InvitationCode, Patient, Program, ProgramStatus, Role, Screening
 
 INVITATION_LASTS = timedelta(hours=72)
 
@@ -149,6 +149,15 @@ def record_screening(
     if raised:
         heard = Heard(str(screening.id), now.date(), raised)
         raise_alarms(tx, caller.clinic_id, screening.patient_id, [heard], now=now)
+    # The next screening of a running program is due a month from this one.
+    running = select(Program).where(
+        Program.clinic_id == caller.clinic_id,
+        Program.patient_id == screening.patient_id,
+        Program.status == ProgramStatus.ACTIVE,
+    )
+    found = courses(tx, caller.clinic_id, running, lock=True)
+    if found:
+        restate(tx, caller.clinic_id, found, because=Because.SCREENED, now=now)
     return screening
 
 

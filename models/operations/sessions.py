@@ -14,7 +14,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from models.adherence.clock import Moment, corrected, date_there, skew_of
-from models.adherence.flags import main_reason, worst_pain
+from models.adherence.kinds import main_reason, worst_pain
 from models.database import insert_for, insert_or_replace
 from models.operations.callers import Caller
 from models.operations.courses import Course, courses

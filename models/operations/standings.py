@@ -6,33 +6,36 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, literal, null, or_, select, type_coerce
+from sqlalchemy import and_, func, literal, null, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from models.adherence import RULE_VERSION, Assessment, Change, Done, Standing, assess, standing_at
-from models.adherence.flags import (
-    BARRIER_DAYS,
-    Finding,
-    FlagKind,
-    Report,
-    barrier,
-    not_started,
-    pain_high,
-    review_due,
-    silence,
-    withdrawn,
-)
-from models.adherence.schedule import midnight_after
+from models.adherence.flags import findings
+from models.adherence.kinds import FlagKind, Report, by_time
+from models.adherence.rates import Bout, Entry
 from models.adherence.silence import HISTORY_DAYS
+from models.adherence.view import LOOK_BACK_DAYS, View, Withdrawal
 from models.database import insert_or_replace
 from models.operations.courses import Course
 from models.operations.flags import Because, Heard, detached, heed, save, settle, superseded
 from models.operations.versions import Past
-from models.tables import Contact, Flag, Program, ProgramStanding, ProgramStatus, SessionLog
+from models.tables import (
+    CheckIn,
+    Contact,
+    Flag,
+    Program,
+    ProgramStanding,
+    ProgramStatus,
+    Screening,
+    SessionEntry,
+    SessionLog,
+)
 
 SETTLES = timedelta(minutes=15)
 """A phone that sends its queue one session at a time has not said all at the first one: only after this long does
 having been in touch prove that nothing more was waiting."""
+TOUCH_DAYS = 60
+"""Days up to the last session from which on contacts tell how often a phone is usually in touch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,17 @@ class History:
     done: tuple[Done, ...]
     contacts: tuple[datetime, ...]
     reports: tuple[Report, ...]
+    touches: tuple[datetime, ...] = ()
+    """When a phone was in touch lately."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What was last written of a program, and when its patient was last asked the red-flag questions."""
+
+    standing: ProgramStanding | None
+    flags: list[Flag]
+    screened_at: datetime | None
 
 
 def restate(
@@ -54,29 +68,39 @@ def restate(
     heard: Mapping[UUID, Sequence[Heard]] | None = None,
     rewritten: Collection[UUID] = (),
 ) -> None:
-    """Judge every course anew and write its standing and flags: four statements, however many courses.
+    """Judge every course anew and write its standing and flags: six statements at most, however many courses.
 
     `heard` are the safety answers by program; `rewritten` are the programs whose past was changed: sessions amended or
     deleted, so that their last day may lie earlier than the one last written.
     """
     before = _standings_and_flags(tx, clinic_id, found)
     last_days = {
-        program_id: standing.last_day if standing and program_id not in rewritten else None
-        for program_id, (standing, _) in before.items()
+        program_id: known.standing.last_day if known.standing and program_id not in rewritten else None
+        for program_id, known in before.items()
     }
     histories = _histories(tx, clinic_id, found, last_days)
+    bouts, unsure = _bouts(tx, clinic_id, found, now)
+    check_ins = _check_ins(tx, clinic_id, found)
     standings: list[dict[str, Any]] = []
     flags: list[Flag] = []
     for program_id, course in found.items():
         if course.program.status is ProgramStatus.DRAFT:
             continue
-        standing, known = before[program_id]
-        history = histories[program_id]
-        judged = assess(course.plan(), history.done, now, contacts=history.contacts, withdrawn=course.withdrawn)
-        standings.append(_standing_row(clinic_id, program_id, judged, standing, now))
-        findings = _findings(course, judged, history, known, now)
-        about_program = [flag for flag in known if flag.about_id == program_id]
-        flags += settle(course, about_program, findings, because=because, now=now)
+        known, history = before[program_id], histories[program_id]
+        judged = assess(
+            course.plan(),
+            history.done,
+            now,
+            contacts=history.contacts,
+            withdrawn=course.withdrawn,
+            rule=course.thresholds.silence,
+        )
+        standings.append(_standing_row(clinic_id, program_id, judged, known.standing, now))
+        about_program = [flag for flag in known.flags if flag.about_id == program_id]
+        view = _view(course, judged, history, known, now)
+        told = [replace(one, unsure=True) if one.session_id in unsure else one for one in view.reports]
+        view = replace(view, reports=told, bouts=bouts[program_id], check_in=check_ins.get(program_id))
+        flags += settle(course, about_program, findings(view), because=because, now=now)
     flags += _heeded(clinic_id, found, before, heard or {}, now)
     insert_or_replace(tx, ProgramStanding, standings)
     save(tx, flags)
@@ -110,15 +134,19 @@ def history_of(tx: Session, clinic_id: UUID, course: Course, as_of: datetime, re
     return _history(known)
 
 
-def _standings_and_flags(
-    tx: Session, clinic_id: UUID, found: Collection[UUID]
-) -> dict[UUID, tuple[ProgramStanding | None, list[Flag]]]:
+def _standings_and_flags(tx: Session, clinic_id: UUID, found: Collection[UUID]) -> dict[UUID, _Before]:
     """Each program's standing as last written, and the flags about it or its patient that are open or were closed by
     hand, in one statement.
     """
+    screened = (
+        select(func.max(Screening.screened_at))
+        .where(Screening.clinic_id == clinic_id, Screening.patient_id == Program.patient_id)
+        .correlate(Program)
+        .scalar_subquery()
+    )
     by_hand = aliased(Flag)
     rows = tx.execute(
-        select(Program.id, ProgramStanding, Flag, by_hand)
+        select(Program.id, ProgramStanding, screened, Flag, by_hand)
         .join(
             ProgramStanding,
             and_(ProgramStanding.clinic_id == Program.clinic_id, ProgramStanding.program_id == Program.id),
@@ -145,13 +173,92 @@ def _standings_and_flags(
         .where(Program.clinic_id == clinic_id, Program.id.in_(found))
         .execution_options(populate_existing=True)
     ).all()
-    before: dict[UUID, tuple[ProgramStanding | None, list[Flag]]] = {}
-    for program_id, standing, *some in rows:
-        _, flags = before.setdefault(program_id, (standing, []))
-        flags += [flag for flag in some if flag is not None and flag not in flags]
-    for flag in {id(flag): flag for _, flags in before.values() for flag in flags}.values():
+    before: dict[UUID, _Before] = {}
+    for program_id, standing, screened_at, *some in rows:
+        known = before.setdefault(program_id, _Before(standing, [], screened_at))
+        known.flags.extend(flag for flag in some if flag is not None and flag not in known.flags)
+    for flag in {id(flag): flag for known in before.values() for flag in known.flags}.values():
         detached(tx, flag)
     return before
+
+
+def _bouts(
+    tx: Session, clinic_id: UUID, found: Mapping[UUID, Course], now: datetime
+) -> tuple[dict[UUID, list[Bout]], set[str]]:
+    """The sessions with exercise of the last weeks with their entries, by program; and those of all sessions in which
+    someone was not sure how to do an exercise.
+    """
+    rows = tx.execute(
+        select(
+            SessionLog.program_id,
+            SessionLog.id,
+            SessionLog.local_date,
+            SessionLog.exercised,
+            SessionEntry.line_id,
+            SessionEntry.sets,
+            SessionEntry.reps,
+            SessionEntry.hold_seconds,
+            SessionEntry.minutes,
+            SessionEntry.skipped,
+            SessionEntry.not_sure,
+        )
+        .join(
+            SessionEntry,
+            and_(
+                SessionEntry.clinic_id == SessionLog.clinic_id,
+                SessionEntry.patient_id == SessionLog.patient_id,
+                SessionEntry.session_id == SessionLog.id,
+            ),
+            isouter=True,
+        )
+        .where(
+            SessionLog.clinic_id == clinic_id,
+            SessionLog.program_id.in_(found),
+            SessionLog.deleted_at.is_(None),
+            # Some days more, for those who live ahead of us.
+            SessionLog.local_date >= now.date() - timedelta(days=LOOK_BACK_DAYS + 3),
+        )
+        .order_by(SessionLog.local_date, SessionLog.performed_at, SessionLog.id)
+    )
+    days: dict[UUID, tuple[UUID, date]] = {}
+    entries: dict[UUID, list[Entry]] = {}
+    unsure: set[str] = set()
+    for program_id, session_id, day, exercised, line_id, sets, reps, hold, minutes, skipped, not_sure in rows:
+        if not_sure:
+            unsure.add(str(session_id))
+        if not exercised:
+            continue
+        days[session_id] = program_id, day
+        held = entries.setdefault(session_id, [])
+        if line_id is not None:
+            held.append(
+                Entry(line_id=line_id, sets=sets, reps=reps, hold_seconds=hold, minutes=minutes, skipped=skipped)
+            )
+    bouts: dict[UUID, list[Bout]] = {program_id: [] for program_id in found}
+    for session_id, (program_id, day) in days.items():
+        bouts[program_id].append(Bout(day, tuple(entries[session_id])))
+    return bouts, unsure
+
+
+def _check_ins(tx: Session, clinic_id: UUID, found: Mapping[UUID, Course]) -> dict[UUID, tuple[date, int]]:
+    """The day and month of the first check-in of each discharged program that waits for an answer: one before another
+    that was answered is not asked any more.
+    """
+    discharged = [one.program.id for one in found.values() if one.program.status is ProgramStatus.DISCHARGED]
+    if not discharged:
+        return {}
+    rows = tx.execute(
+        select(CheckIn.program_id, CheckIn.due_on, CheckIn.month, CheckIn.version)
+        .where(CheckIn.clinic_id == clinic_id, CheckIn.program_id.in_(discharged))
+        .order_by(CheckIn.due_on)
+    )
+    waiting: dict[UUID, tuple[date, int]] = {}
+    for program_id, due_on, month, version in rows:
+        if version:
+            waiting.pop(program_id, None)
+        else:
+            waiting.setdefault(program_id, (due_on, month))
+    return waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +273,10 @@ class _Row:
     exercised: bool
     worst_pain: int | None
     main_reason: str | None
+    pain_before: int | None = None
+    settled: bool | None = None
+    chips: Sequence[str] = ()
+    low_trust: bool = False
     changed_at: datetime | None = None
 
 
@@ -179,6 +290,10 @@ def _heard(clinic_id: UUID, programs: Collection[UUID]) -> Any:
         SessionLog.exercised,
         SessionLog.worst_pain,
         SessionLog.main_reason,
+        SessionLog.pain_before,
+        SessionLog.settled_by_morning,
+        SessionLog.chips,
+        SessionLog.low_trust,
         SessionLog.changed_at,
     ).where(SessionLog.clinic_id == clinic_id, SessionLog.program_id.in_(programs), SessionLog.deleted_at.is_(None))
 
@@ -195,6 +310,10 @@ def _contacts(clinic_id: UUID, programs: Collection[UUID]) -> Any:
             literal(value=False),
             type_coerce(null(), SessionLog.worst_pain.type),
             type_coerce(null(), SessionLog.main_reason.type),
+            type_coerce(null(), SessionLog.pain_before.type),
+            type_coerce(null(), SessionLog.settled_by_morning.type),
+            type_coerce(null(), SessionLog.chips.type),
+            literal(value=False),
             type_coerce(null(), SessionLog.changed_at.type),
         )
         .join(Program, and_(Program.clinic_id == Contact.clinic_id, Program.patient_id == Contact.patient_id))
@@ -203,16 +322,22 @@ def _contacts(clinic_id: UUID, programs: Collection[UUID]) -> Any:
 
 
 def _histories(
-    tx: Session, clinic_id: UUID, found: Mapping[UUID, Course], last_days: Mapping[UUID, date | None]
+    tx: Session,
+    clinic_id: UUID,
+    found: Mapping[UUID, Course],
+    last_days: Mapping[UUID, date | None],
 ) -> dict[UUID, History]:
-    """The sessions habit is learnt from, of the last `HISTORY_DAYS` up to the last one; and the contacts since."""
+    """The sessions habit is learnt from, of the last `HISTORY_DAYS` up to the last one; and the contacts of the last
+    `TOUCH_DAYS` before it, and since.
+    """
     windows, since = [], []
     for program_id in found:
         # The last day only moves forward here, so a window from the one last written is wide enough.
         known = last_days[program_id]
         first = known - timedelta(days=HISTORY_DAYS) if known else date.min
         windows.append(and_(SessionLog.program_id == program_id, SessionLog.local_date >= first))
-        since.append(and_(Program.id == program_id, Contact.local_date >= (known or date.min)))
+        lately = known - timedelta(days=TOUCH_DAYS) if known else date.min
+        since.append(and_(Program.id == program_id, Contact.local_date >= lately))
     rows: dict[UUID, list[_Row]] = {program_id: [] for program_id in found}
     both = _heard(clinic_id, found).where(or_(*windows)).union_all(_contacts(clinic_id, found).where(or_(*since)))
     for row in tx.execute(both):
@@ -238,6 +363,10 @@ def _history(rows: Sequence[_Row]) -> History:
             exercised=row.exercised,
             worst_pain=row.worst_pain,
             reason=row.main_reason,
+            pain_before=row.pain_before,
+            settled=row.settled,
+            chips=tuple(row.chips),
+            low_trust=row.low_trust,
             changed_at=row.changed_at,
         )
         for row in ordered
@@ -247,40 +376,50 @@ def _history(rows: Sequence[_Row]) -> History:
         done=tuple(Done(report.day, report.received_at) for report in reports if report.exercised),
         contacts=tuple(row.received_at + SETTLES for row in ordered),
         reports=reports,
+        touches=tuple(
+            row.received_at
+            for row in ordered
+            if row.session_id is None and (last == date.min or row.local_date >= last - timedelta(days=TOUCH_DAYS))
+        ),
     )
 
 
-def _findings(
-    course: Course, judged: Assessment, history: History, known: Sequence[Flag], now: datetime
-) -> list[Finding]:
-    over = judged.standing in {Standing.ENDED, Standing.WITHDRAWN}
+def _view(course: Course, judged: Assessment, history: History, known: _Before, now: datetime) -> View:
     program = course.program
-    pain, reports = pain_high(history.reports), history.reports
-    if program.ended_at:
-        ended_at = program.ended_at
-        # No session will settle it any more; what is told after the end is heard all the same.
-        pain = pain and replace(pain, expires_at=max(ended_at, pain.opens_at) + timedelta(days=BARRIER_DAYS))
-        reports = tuple(report for report in reports if report.told_at > ended_at)
-    # A reason somebody has answered does not stand before one that nobody has.
-    by_hand = [flag for flag in known if flag.kind is FlagKind.BARRIER and flag.closed_by is not None]
-    answered = {(flag.episode, flag.evidence.get("reason")) for flag in by_hand}
-    found = [pain, barrier([one for one in reports if (one.session_id, one.reason) not in answered], now)]
-    if course.withdrawn and program.ended_on and program.ended_at:
-        found.append(withdrawn(program.end_reason or "other", program.ended_on, program.ended_at))
-    if not over and program.review_due_on is not None:
-        found.append(review_due(program.review_due_on, midnight_after(program.review_due_on, course.zone)))
-    if not over:
-        found += [
-            silence(judged, history.reports),
-            not_started(judged, program.starts_on),
-        ]
-    return [finding for finding in found if finding and (finding.expires_at is None or finding.expires_at > now)]
+    about = [flag for flag in known.flags if flag.about_id == program.id]
+    by_hand = [flag for flag in about if flag.closed_by is not None]
+    withdrawal = None
+    if course.withdrawn and program.ended_on is not None and program.ended_at is not None:
+        withdrawal = Withdrawal(program.end_reason or "other", program.ended_on, program.ended_at)
+    closed_at: dict[FlagKind, datetime] = {}
+    for flag in by_hand:
+        if flag.closed_at is not None:
+            closed_at[flag.kind] = max(flag.closed_at, closed_at.get(flag.kind, flag.closed_at))
+    return View(
+        plan=course.plan(),
+        judged=judged,
+        now=now,
+        reports=sorted(history.reports, key=by_time),
+        done=history.done,
+        contacts=history.contacts,
+        touches=history.touches,
+        trains=course.trains,
+        screened_on=known.screened_at.astimezone(course.zone).date() if known.screened_at else None,
+        review_due_on=program.review_due_on,
+        withdrawal=withdrawal,
+        # A reason somebody has answered does not stand before one that nobody has.
+        answered=frozenset(
+            (flag.episode, flag.evidence.get("reason")) for flag in by_hand if flag.kind is FlagKind.BARRIER
+        ),
+        closed_at=closed_at,
+        limits=course.thresholds,
+    )
 
 
 def _heeded(
     clinic_id: UUID,
     found: Mapping[UUID, Course],
-    before: Mapping[UUID, tuple[ProgramStanding | None, list[Flag]]],
+    before: Mapping[UUID, _Before],
     heard: Mapping[UUID, Sequence[Heard]],
     now: datetime,
 ) -> list[Flag]:
@@ -292,7 +431,7 @@ def _heeded(
     flags: list[Flag] = []
     for patient_id, told in by_patient.items():
         program_id = told[0][0]
-        known = [flag for flag in before[program_id][1] if flag.about_id == patient_id]
+        known = [flag for flag in before[program_id].flags if flag.about_id == patient_id]
         answers = [answer for _, answer in told]
         stood_in = superseded(known, {answer.source for answer in answers}, now)
         flags += stood_in

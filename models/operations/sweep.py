@@ -11,9 +11,10 @@ from uuid import UUID
 from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import Severity
+from models.adherence.kinds import Severity
 from models.operations.announcements import News, announce, forget_announcements
 from models.operations.courses import courses
+from models.operations.flag_settings import APPLIED, CHANGED
 from models.operations.flags import Because, is_due, severity_at
 from models.operations.rejects import forget_rejects
 from models.operations.sign_ins import forget_expired_tokens
@@ -68,6 +69,32 @@ def announce_due(tx: Session, clinic_id: UUID, *, by_mail: bool = False, silentl
     if news and not silently:
         announce(tx, clinic_id, news, by_mail=by_mail, now=now)
     return len(due)
+
+
+def thresholds_moved(tx: Session) -> Sequence[UUID]:
+    """The clinics that moved a threshold by which not every program has been judged yet. Reads across clinics, by
+    design: queues are drained clinic by clinic.
+    """
+    rows = tx.execute(select(Clinic.id, Clinic.settings).order_by(Clinic.id))
+    return [clinic_id for clinic_id, said in rows if said.get(CHANGED) != said.get(APPLIED)]
+
+
+def apply_thresholds(tx: Session, clinic_id: UUID, *, now: datetime) -> int:
+    """Judge the next batch of programs by the thresholds their clinic moved; returns how many, 0 once all are."""
+    clinic = tx.scalars(select(Clinic).where(Clinic.id == clinic_id).with_for_update(key_share=True)).one()
+    changed = clinic.settings[CHANGED]
+    since = datetime.fromisoformat(changed)
+    programs = tx.scalars(
+        select(ProgramStanding.program_id)
+        .where(ProgramStanding.clinic_id == clinic_id, ProgramStanding.assessed_at < since)
+        .order_by(ProgramStanding.program_id)
+        .limit(BATCH)
+    ).all()
+    if programs:
+        _restate(tx, clinic_id, programs, max(now, since))  # another machine's clock may be ahead of ours
+    else:
+        clinic.settings = {**clinic.settings, APPLIED: changed}
+    return len(programs)
 
 
 def forget_expired(tx: Session, clinic_id: UUID, *, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from models.adherence.flags import FlagKind, Severity
+from models.adherence.kinds import FlagKind, Severity
 from models.adherence.wording import next_step, sentence
 from models.operations.callers import Caller
 from models.operations.flags import is_due, severity_at
@@ -26,8 +26,8 @@ class Wanted:
     therapist_id: UUID | None = None
     kinds: Collection[FlagKind] = ()
     """None named is all."""
-    level: Severity = Severity.INFO
-    """At least so grave."""
+    level: Severity = Severity.LOW
+    """At least so grave. What is told beside the others (`info`) is on the list only if it is asked for."""
     region: str | None = None
     """Whose program has an exercise for this part of the body."""
     unacknowledged: bool = False
@@ -55,6 +55,8 @@ class Row:
     evidence: str
     """One plain sentence."""
     next_step: str
+    beside: tuple[str, ...] = ()
+    """What is told beside it (`info`): a return, a phone that is not in touch, sessions entered late."""
     rule_version: int
     version: int
     is_acknowledged: bool
@@ -135,7 +137,32 @@ def worklist(
         .join(tried_by, and_(tried_by.clinic_id == Outreach.clinic_id, tried_by.id == Outreach.made_by), isouter=True)
         .order_by(page.c.grave.desc(), Flag.opens_at, Flag.id)
     )
-    return [_row(*row, now=now) for row in rows]
+    listed = [_row(*row, now=now) for row in rows]
+    beside = _beside(tx, caller, {row.patient_id for row in listed}, now) if listed else {}
+    return [
+        replace(row, beside=tuple(beside.get(row.patient_id, ()))) if row.severity > Severity.INFO else row
+        for row in listed
+    ]
+
+
+def _beside(tx: Session, caller: Caller, patients: Collection[UUID], now: datetime) -> dict[UUID, list[str]]:
+    """What is told beside the flags of some patients, oldest first."""
+    found = tx.execute(
+        select(Flag, Patient.time_zone)
+        .join(Patient, and_(Patient.clinic_id == Flag.clinic_id, Patient.id == Flag.patient_id))
+        .where(
+            Flag.clinic_id == caller.clinic_id,
+            Flag.patient_id.in_(patients),
+            Flag.severity == int(Severity.INFO),
+            is_due(now),
+        )
+        .order_by(Flag.opens_at, Flag.id)
+    )
+    told: dict[UUID, list[str]] = {}
+    for flag, zone in found:
+        words = sentence(flag.kind, flag.evidence, now.astimezone(ZoneInfo(zone)).date())
+        told.setdefault(flag.patient_id, []).append(words)
+    return told
 
 
 def counts(tx: Session, caller: Caller, wanted: Wanted, *, now: datetime) -> Counts:

@@ -15,6 +15,22 @@ _TRUNK = frozenset({"low_back", "thoracic", "trunk", "hip", "whole_body"})
 _NEUROMOTOR = frozenset({"motor_control", "neck_control", "posture"})
 
 
+def trains_trunk(category: str, region: str) -> bool:
+    """Whether an exercise is core work, or stabilization of trunk or hips: the limbs have theirs there too."""
+    return category == "core" or (category == "stabilization" and region in _TRUNK)
+
+
+def domain_of(category: str, subcategory: str) -> str:
+    """An exercise's EULAR domain: strength, flexibility, cardiorespiratory or neuromotor (EUL18)."""
+    if category == "stretching":
+        return "flexibility"
+    if category == "low_impact_aerobic":
+        return "cardiorespiratory"
+    if category == "balance" or subcategory in _NEUROMOTOR:
+        return "neuromotor"
+    return "strength"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exercise:
     """An exercise of the catalogue."""
@@ -46,18 +62,12 @@ class Exercise:
     @property
     def trains_trunk(self) -> bool:
         """Whether it is core work, or stabilization of trunk or hips: the limbs have theirs in that category too."""
-        return self.category == "core" or (self.category == "stabilization" and self.region in _TRUNK)
+        return trains_trunk(self.category, self.region)
 
     @property
     def domain(self) -> str:
-        """Its EULAR domain: strength, flexibility, cardiorespiratory or neuromotor (EUL18)."""
-        if self.category == "stretching":
-            return "flexibility"
-        if self.is_aerobic:
-            return "cardiorespiratory"
-        if self.category == "balance" or self.subcategory in _NEUROMOTOR:
-            return "neuromotor"
-        return "strength"
+        """Its EULAR domain."""
+        return domain_of(self.category, self.subcategory)
 
     def missing(self, owned: frozenset[str]) -> list[frozenset[str]]:
         """The slots nothing at hand fits."""

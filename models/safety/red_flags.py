@@ -10,16 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from models.adherence.flags import (
-    PAIN_HIGH,
-    FlagKind,
-    Reason,
-    Severity,
-    is_same_day,
-    main_reason,
-    meaning,
-    worst_pain,
-)
+from models.adherence.kinds import PAIN_HIGH, FlagKind, Reason, Severity, is_same_day, main_reason, meaning, worst_pain
 
 EMERGENCY = "Stop exercising. Call the emergency number (112, 911, 999) now and say what you feel."
 SAME_DAY = "Stop exercising. Get medical help today; if you cannot reach your clinic, go to urgent care."

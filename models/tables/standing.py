@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.adherence import Standing
-from models.adherence.flags import FlagKind
+from models.adherence.kinds import FlagKind
 from models.tables.base import TENANT, Base, Identified, Tenant, of
 
 

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import FlagKind
+from models.adherence.kinds import FlagKind
 from models.operations import (
     accounts,
     checking,
@@ -206,8 +206,11 @@ def _review(story: _Story) -> None:
 
 
 def _reviewed(story: _Story, now: datetime) -> None:
+    """A review, and the red-flag questions asked anew."""
     assert story.program_id is not None
     programs.review(story.tx, story.therapist, story.program_id, note=None, next_review_on=None, now=now)
+    patient_id = prescribing.course(story.tx, story.therapist, story.program_id).program.patient_id
+    patients.record_screening(story.tx, story.therapist, patient_id, dict.fromkeys(RED_FLAGS, False), None, now=now)
 
 
 def _exercise(story: _Story) -> None:

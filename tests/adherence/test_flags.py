@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from models.adherence import Pause, assess
-from models.adherence.flags import FlagKind, Reason, Report, Severity, barrier, not_started, pain_high, silence
+from models.adherence.kinds import FlagKind, Reason, Report, Severity
+from models.adherence.rules.care import barrier
+from models.adherence.rules.contact import not_started, silence
+from models.adherence.rules.pain import pain_high
 from models.adherence.wording import next_step, sentence
 from tests.adherence.plans import MON_FRI, START, a_line, a_plan, done, evening, weeks
 

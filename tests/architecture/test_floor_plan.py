@@ -13,9 +13,11 @@ CALCULATION = {
     "dataclasses",
     "datetime",
     "enum",
+    "functools",
     "itertools",
     "math",
     "re",
+    "statistics",
     "typing",
     "uuid",
     "zoneinfo",
@@ -34,7 +36,7 @@ SIGNING = {"base64", "hashlib", "hmac", "ipaddress", "json", "urllib"}
         ("adherence", set()),
         ("delivery", SIGNING),
         ("prescription", set()),
-        ("safety", {"models.adherence.flags", *PRESCRIPTION}),
+        ("safety", {"models.adherence.kinds", *PRESCRIPTION}),
     ],
 )
 def test_the_pure_rooms_import_only_calculation(room: str, neighbours: set[str]) -> None:

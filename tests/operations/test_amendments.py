@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from models.adherence import Standing
-from models.adherence.flags import FlagKind
+from models.adherence.kinds import FlagKind
 from models.operations import programs, sweep
 from models.operations.adherence import following
 from models.operations.callers import Caller

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, delete, event, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import Severity
+from models.adherence.kinds import Severity
 from models.database import Database
 from models.delivery.addresses import Allowed
 from models.delivery.retries import FAILING_FOR, LEASE, WAITS, Attempt, Failure

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import FlagKind
+from models.adherence.kinds import FlagKind
 from models.operations import devices, programs, sign_ins, sweep
 from models.operations.adherence import following
 from models.operations.callers import Caller, identify

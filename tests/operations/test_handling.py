@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import FlagKind, Severity
+from models.adherence.kinds import FlagKind, Severity
 from models.operations import findings, handling, notices, patients, prescribing, programs, sweep
 from models.operations.callers import Caller
 from models.operations.checking import check_program
@@ -147,7 +147,7 @@ def test_returning_between_closing_and_rising_withdraws_the_promise(tx: Session,
     (row,) = rows(tx, ines, "04-08")
     close(tx, ines, row, "04-08", because=Handled.REACHED_AGREED)
     log_days(tx, ines, silent.program.id, [date(2025, 4, 9)])
-    assert rows(tx, ines, "04-11", 23) == []
+    assert kinds(tx, ines, "04-11", 23) == [("screening_due", "medium")]
     assert all_is_as_rebuilt(tx, ines, silent)
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
-from models.adherence.flags import FlagKind, Severity
+from models.adherence.kinds import FlagKind, Severity
 from models.database import Database
 from models.operations import (
     findings,

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import FlagKind, Severity
+from models.adherence.kinds import FlagKind, Severity
 from models.operations import prescribing, programs
 from models.operations.rejects import Refused, keep_refused
 from models.operations.sessions import EntryReport, Outcome, record_sessions, sessions_of

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.adherence import Standing
-from models.adherence.flags import FlagKind
+from models.adherence.kinds import FlagKind
 from models.database import Database
 from models.operations import adherence, patients, prescribing, programs, sweep
 from models.operations.callers import Caller
@@ -29,6 +29,7 @@ from tests.builders import (
     at,
     discharged,
     log_days,
+    screened,
     weeks,
 )
 
@@ -50,6 +51,7 @@ def a_followed_program(tx: Session) -> tuple[Caller, Course]:
     ines = a_clinic(tx)
     course = a_program(tx, ines, a_patient(tx, ines))
     log_days(tx, ines, course.program.id, weeks(4))
+    screened(tx, ines, course.program.patient_id, now=at("04-01"))
     return ines, course
 
 

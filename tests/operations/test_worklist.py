@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import FlagKind, Severity
+from models.adherence.kinds import FlagKind, Severity
 from models.operations.callers import Caller
 from models.operations.sessions import record_sessions
 from models.operations.worklist import Place, Row, Wanted, counts, worklist
@@ -87,10 +87,10 @@ def test_the_list_is_a_range_of_the_index_however_much_is_closed_or_promised(tx:
             found = worklist(tx, ines, wanted=wanted, limit=51, now=LATER)
             counted = counts(tx, ines, wanted, now=LATER)
         assert len(found) == sum(counted.levels.values()) == 20
-        assert len(sent) == 2
+        page, _beside, counting = sent
         for statement, parameters in sent:
             plan = explained(tx, statement, parameters)
-            assert "ix_flag_opens" in plan, plan
+            assert "ix_flag_opens" in plan or (statement, parameters) not in (page, counting), plan
             assert "SCAN flag" not in plan, plan
             assert "Seq Scan on flag" not in plan, plan
             assert "Seq Scan on patient" not in plan, plan

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from models.adherence.flags import PAIN_HIGH, SAME_DAY_REASONS, FlagKind, Reason, Severity
+from models.adherence.kinds import PAIN_HIGH, SAME_DAY_REASONS, FlagKind, Reason, Severity
 from models.safety.red_flags import (
     ASK,
     CHIPS,

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from models.adherence.flags import FlagKind
+from models.adherence.kinds import FlagKind
 from models.database import Database
 from models.operations import devices, feed, patients, programs, sweep
 from models.operations.callers import identify

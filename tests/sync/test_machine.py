@@ -35,7 +35,7 @@ from sqlalchemy.orm import sessionmaker
 
 from api.schemas.sessions import SessionIn
 from models.adherence.clock import SKEW_TOLERANCE
-from models.adherence.flags import FlagKind
+from models.adherence.kinds import FlagKind
 from models.database import Database
 from models.operations import patients, prescribing, programs, sweep
 from models.operations.callers import Caller

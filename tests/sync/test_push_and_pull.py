@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select, update
 
-from models.adherence.flags import FlagKind
+from models.adherence.kinds import FlagKind
 from models.database import Database
 from models.operations.feed import CURSOR_LASTS
 from models.safety.red_flags import EMERGENCY, PAIN_ADVICE

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from models.adherence.flags import Severity
+from models.adherence.kinds import Severity
 from models.safety.conditions import BACK, POST_OP
 from models.safety.facts import Examination, Phase, Situation
 from models.safety.red_flags import RED_FLAGS
