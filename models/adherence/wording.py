@@ -200,7 +200,7 @@ def _dropped(what: str) -> Callable[[Mapping[str, Any], date], str]:
     def say(evidence: Mapping[str, Any], today: date) -> str:
         since = date.fromisoformat(evidence["since"])
         if not evidence["ever"]:
-            return f"Exercises, but no {what} exercise in the last six weeks."
+            return f"Exercises, but no {what} exercise in the last eight weeks."
         return f"Exercises, but no {what} exercise since {short_day(since)}, {_ago(since, today)}."
 
     return say

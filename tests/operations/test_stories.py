@@ -205,6 +205,13 @@ def test_strength_dropped_and_core_dropped_count_the_days_they_were_asked_for(
     assert told(tx, FlagKind.CORE_DROPPED) == [("03-22 00", "returned")]
 
 
+def test_core_dropped_that_was_never_done_is_one_flag_however_long(
+    tx: Session, ines: Caller, two_lines: Course
+) -> None:
+    does(tx, ines, two_lines, [WALK], weeks(12))
+    assert [because for _, because in told(tx, FlagKind.CORE_DROPPED)] == [None]
+
+
 def test_unsure_is_heard_at_once_and_fades(tx: Session, ines: Caller, course: Course) -> None:
     log_days(tx, ines, course.program.id, [MONDAY], chips=["not_sure"])
     flag = the_flag(tx, FlagKind.UNSURE)

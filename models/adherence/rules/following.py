@@ -195,6 +195,7 @@ def _dropped(view: View, kind: FlagKind, what: str) -> Finding | None:
         rises_at=red,
         rises_to=Severity.HIGH if red else None,
         expires_at=view.lapses_at,
-        episode=since.isoformat(),
+        # Not the day itself: where nothing was ever done it moves on with the look-back, and the matter is the same.
+        episode=view.episode(kind),
         evidence={"since": since.isoformat(), "ever": bool(done)},
     )
