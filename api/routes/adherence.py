@@ -13,6 +13,7 @@ from api.schemas.adherence import (
     CountsOut,
     FlagRulesOut,
     Level,
+    RelapseWatchOut,
     ThresholdsIn,
     Worklist,
     WorklistRow,
@@ -22,6 +23,7 @@ from api.visit import AdminsVisit, ExpectedVersion, SignedInVisit, StaffVisit, s
 from models.adherence.kinds import FlagKind, Severity
 from models.operations.adherence import following
 from models.operations.flag_settings import flag_settings, move_thresholds as move
+from models.operations.relapse import relapse_watch
 from models.operations.worklist import Wanted, counts, worklist
 
 router = APIRouter(prefix="/v1", tags=["adherence"])
@@ -38,6 +40,12 @@ def get_adherence(
 ) -> AdherenceOut:
     with visit.reading() as (tx, caller):
         return AdherenceOut.of(following(tx, caller, program_id, as_of=as_of, now=visit.now))
+
+
+@router.get("/patients/{patient_id}/relapse-watch", summary="What speaks for a relapse after discharge; not calibrated")
+def get_relapse_watch(patient_id: UUID, visit: StaffVisit) -> RelapseWatchOut:
+    with visit.reading() as (tx, caller):
+        return RelapseWatchOut.of(relapse_watch(tx, caller, patient_id, now=visit.now))
 
 
 @router.get("/worklist", summary="Who needs a therapist now")

@@ -11,9 +11,11 @@ from models.adherence import RULE_VERSION, Standing
 from models.adherence.flags import RULES
 from models.adherence.kinds import FlagKind
 from models.adherence.rates import Rate, Rates
+from models.adherence.relapse import CAUTION, CONTEXT, CONTEXT_SOURCE, Advice
 from models.adherence.thresholds import BOUNDS, DEFAULTS
 from models.operations.adherence import Following
 from models.operations.flag_settings import FlagSettings
+from models.operations.relapse import Watch
 from models.operations.worklist import Counts, Row
 from models.tables import Reached
 
@@ -278,6 +280,56 @@ class FlagRulesOut(Answer):
             for rule in RULES.values()
         ]
         return cls(items=items, is_applied=settings.is_applied)
+
+
+class RelapsePointOut(Answer):
+    """One reason on the list."""
+
+    code: str = Field(examples=["sitting"])
+    points: int = Field(description="What it counts if it applies.")
+    applies: bool | None = Field(description="Null: nobody knows; it counts nothing until somebody asks.")
+    says: str = Field(examples=["Sits 7 hours a day (told on 3 Mar)."])
+    source: str
+
+
+class RelapseWatchOut(Answer):
+    """What speaks for a return of the pain after discharge: read the reasons, not the total."""
+
+    patient_id: UUID
+    as_of: AwareDatetime
+    program_id: UUID | None = Field(description="The program the discharge ended; null: there is nothing to watch.")
+    following_id: UUID | None = Field(description="The program that goes on after it.")
+    discharged_on: date | None
+    points: list[RelapsePointOut]
+    total: int | None = Field(description="The points that apply.")
+    most: int | None = Field(description="What the total would be if everything unknown applied.")
+    advice: Advice | None = Field(description="0-2 `low`, 3-4 `watch`, 5 and more `call`.")
+    calibrated: bool = Field(description="Always false: nobody has measured what a total means.")
+    caution: str
+    context: str
+    context_source: str
+
+    @classmethod
+    def of(cls, watch: Watch) -> "RelapseWatchOut":
+        watched = watch.program_id is not None
+        return cls(
+            patient_id=watch.patient_id,
+            as_of=watch.as_of,
+            program_id=watch.program_id,
+            following_id=watch.following_id,
+            discharged_on=watch.discharged_on,
+            points=[
+                RelapsePointOut(code=one.code, points=one.points, applies=one.applies, says=one.says, source=one.source)
+                for one in watch.points
+            ],
+            total=watch.total if watched else None,
+            most=watch.most if watched else None,
+            advice=watch.advice,
+            calibrated=False,
+            caution=CAUTION,
+            context=CONTEXT,
+            context_source=CONTEXT_SOURCE,
+        )
 
 
 _LINES: dict[str, Any] = {

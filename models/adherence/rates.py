@@ -7,7 +7,7 @@ expected in each block of seven days counted back from the window's last day, an
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -106,6 +106,33 @@ def rates(plan: Plan, bouts: Sequence[Bout], first: date, last: date) -> Rates:
         dose=Rate(dose_sum, float(touched)),
         excluded_days=excluded,
     )
+
+
+def minutes_done(
+    plan: Plan, bouts: Sequence[Bout], first: date, last: date, minutes_of: Callable[[Line], float]
+) -> Rate:
+    """Minutes done and prescribed from `first` to `last`, paused days in neither; `minutes_of` is one round of a line.
+
+    Not capped: whoever does it all on two days has done it.
+    """
+    schedule = Schedule(plan)
+    by_day: dict[int, list[Entry]] = {}
+    for bout in bouts:
+        by_day.setdefault(bout.day.toordinal(), []).extend(bout.entries)
+    done = prescribed = 0.0
+    for ordinal in range(first.toordinal(), last.toordinal() + 1):
+        stretch = schedule.stretch(ordinal)
+        if stretch is None or schedule.is_paused(ordinal):
+            continue
+        lines = {line.line_id: line for line in stretch.phase.lines if not line.as_needed}
+        for line in lines.values():
+            rounds = line_weight(line, stretch.phase_start, ordinal) * line.sessions_per_day / UNIT
+            prescribed += rounds * minutes_of(line)
+        for entry in by_day.get(ordinal, ()):
+            if entry.line_id in lines and not entry.skipped:
+                line = lines[entry.line_id]
+                done += dose_share(line, entry) * minutes_of(line)
+    return Rate(done, prescribed)
 
 
 def dose_share(line: Line, entry: Entry) -> float:

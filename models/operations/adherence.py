@@ -5,19 +5,19 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from models.adherence import Assessment, assess
 from models.adherence.rates import Bout, Entry, Rates, rates, windows
 from models.adherence.silence import probability_stopped
 from models.adherence.wording import missed_slots
+from models.operations.bouts import done_in
 from models.operations.callers import Caller
 from models.operations.prescribing import course
 from models.operations.standings import history_of
 from models.operations.versions import Past, known_at
 from models.refusals import WrongStatus
-from models.tables import Program, ProgramStatus, SessionEntry, SessionLog
+from models.tables import ProgramStatus
 
 _ENTRY = tuple(field.name for field in fields(Entry))
 
@@ -60,7 +60,7 @@ def following(tx: Session, caller: Caller, program_id: UUID, *, as_of: datetime 
         withdrawn=known.withdrawn and plan.ends_on is not None,
         rule=rule,
     )
-    bouts = _bouts(tx, caller.clinic_id, known.program, moment, past)
+    bouts = _bouts(tx, caller.clinic_id, program_id, moment, past)
     today = known.local_today(moment)
     logged_today = any(bout.day == today for bout in bouts)
     heard = judged.silence
@@ -84,49 +84,11 @@ def following(tx: Session, caller: Caller, program_id: UUID, *, as_of: datetime 
     )
 
 
-def _bouts(tx: Session, clinic_id: UUID, program: Program, as_of: datetime, replaced: Sequence[Past]) -> Sequence[Bout]:
+def _bouts(tx: Session, clinic_id: UUID, program_id: UUID, as_of: datetime, replaced: Sequence[Past]) -> list[Bout]:
     """The sessions with exercise and their entries, as they were known then."""
-    rows = tx.execute(
-        select(
-            SessionLog.id,
-            SessionLog.local_date,
-            SessionEntry.line_id,
-            SessionEntry.sets,
-            SessionEntry.reps,
-            SessionEntry.hold_seconds,
-            SessionEntry.minutes,
-            SessionEntry.skipped,
-        )
-        .join(
-            SessionEntry,
-            and_(
-                SessionEntry.clinic_id == SessionLog.clinic_id,
-                SessionEntry.patient_id == SessionLog.patient_id,
-                SessionEntry.session_id == SessionLog.id,
-            ),
-            isouter=True,
-        )
-        .where(
-            SessionLog.clinic_id == clinic_id,
-            SessionLog.patient_id == program.patient_id,
-            SessionLog.program_id == program.id,
-            SessionLog.deleted_at.is_(None),
-            SessionLog.changed_at <= as_of,
-            SessionLog.exercised,
-        )
-        .order_by(SessionLog.local_date, SessionLog.id)
-    )
-    days: dict[UUID, date] = {}
-    entries: dict[UUID, list[Entry]] = {}
-    for session_id, day, line_id, sets, reps, hold, minutes, skipped in rows:
-        days[session_id] = day
-        held = entries.setdefault(session_id, [])
-        if line_id is not None:
-            held.append(
-                Entry(line_id=line_id, sets=sets, reps=reps, hold_seconds=hold, minutes=minutes, skipped=skipped)
-            )
+    known = done_in(tx, clinic_id, [program_id], as_of=as_of).bouts[program_id]
     for past in replaced:
         if past.exercised:
-            days[past.session_id] = past.local_date
-            entries[past.session_id] = [Entry(**{name: entry[name] for name in _ENTRY}) for entry in past.entries]
-    return [Bout(day, tuple(entries[session_id])) for session_id, day in days.items()]
+            entries = (Entry(**{name: entry[name] for name in _ENTRY}) for entry in past.entries)
+            known[past.session_id] = Bout(past.local_date, tuple(entries))
+    return list(known.values())

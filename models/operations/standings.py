@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session, aliased
 from models.adherence import RULE_VERSION, Assessment, Change, Done, Standing, assess, standing_at
 from models.adherence.flags import findings
 from models.adherence.kinds import FlagKind, Report, by_time
-from models.adherence.rates import Bout, Entry
 from models.adherence.silence import HISTORY_DAYS
 from models.adherence.view import LOOK_BACK_DAYS, View, Withdrawal
 from models.database import insert_or_replace
+from models.operations.bouts import done_in
 from models.operations.courses import Course
 from models.operations.flags import Because, Heard, detached, heed, save, settle, superseded
 from models.operations.versions import Past
@@ -27,7 +27,6 @@ from models.tables import (
     ProgramStanding,
     ProgramStatus,
     Screening,
-    SessionEntry,
     SessionLog,
 )
 
@@ -79,7 +78,9 @@ def restate(
         for program_id, known in before.items()
     }
     histories = _histories(tx, clinic_id, found, last_days)
-    bouts, unsure = _bouts(tx, clinic_id, found, now)
+    # Some days more, for those who live ahead of us.
+    done = done_in(tx, clinic_id, found, since=now.date() - timedelta(days=LOOK_BACK_DAYS + 3))
+    unsure = {str(session_id) for session_id in done.unsure}
     check_ins = _check_ins(tx, clinic_id, found)
     standings: list[dict[str, Any]] = []
     flags: list[Flag] = []
@@ -99,7 +100,7 @@ def restate(
         about_program = [flag for flag in known.flags if flag.about_id == program_id]
         view = _view(course, judged, history, known, now)
         told = [replace(one, unsure=True) if one.session_id in unsure else one for one in view.reports]
-        view = replace(view, reports=told, bouts=bouts[program_id], check_in=check_ins.get(program_id))
+        view = replace(view, reports=told, bouts=done.of(program_id), check_in=check_ins.get(program_id))
         flags += settle(course, about_program, findings(view), because=because, now=now)
     flags += _heeded(clinic_id, found, before, heard or {}, now)
     insert_or_replace(tx, ProgramStanding, standings)
@@ -180,64 +181,6 @@ def _standings_and_flags(tx: Session, clinic_id: UUID, found: Collection[UUID]) 
     for flag in {id(flag): flag for known in before.values() for flag in known.flags}.values():
         detached(tx, flag)
     return before
-
-
-def _bouts(
-    tx: Session, clinic_id: UUID, found: Mapping[UUID, Course], now: datetime
-) -> tuple[dict[UUID, list[Bout]], set[str]]:
-    """The sessions with exercise of the last weeks with their entries, by program; and those of all sessions in which
-    someone was not sure how to do an exercise.
-    """
-    rows = tx.execute(
-        select(
-            SessionLog.program_id,
-            SessionLog.id,
-            SessionLog.local_date,
-            SessionLog.exercised,
-            SessionEntry.line_id,
-            SessionEntry.sets,
-            SessionEntry.reps,
-            SessionEntry.hold_seconds,
-            SessionEntry.minutes,
-            SessionEntry.skipped,
-            SessionEntry.not_sure,
-        )
-        .join(
-            SessionEntry,
-            and_(
-                SessionEntry.clinic_id == SessionLog.clinic_id,
-                SessionEntry.patient_id == SessionLog.patient_id,
-                SessionEntry.session_id == SessionLog.id,
-            ),
-            isouter=True,
-        )
-        .where(
-            SessionLog.clinic_id == clinic_id,
-            SessionLog.program_id.in_(found),
-            SessionLog.deleted_at.is_(None),
-            # Some days more, for those who live ahead of us.
-            SessionLog.local_date >= now.date() - timedelta(days=LOOK_BACK_DAYS + 3),
-        )
-        .order_by(SessionLog.local_date, SessionLog.performed_at, SessionLog.id)
-    )
-    days: dict[UUID, tuple[UUID, date]] = {}
-    entries: dict[UUID, list[Entry]] = {}
-    unsure: set[str] = set()
-    for program_id, session_id, day, exercised, line_id, sets, reps, hold, minutes, skipped, not_sure in rows:
-        if not_sure:
-            unsure.add(str(session_id))
-        if not exercised:
-            continue
-        days[session_id] = program_id, day
-        held = entries.setdefault(session_id, [])
-        if line_id is not None:
-            held.append(
-                Entry(line_id=line_id, sets=sets, reps=reps, hold_seconds=hold, minutes=minutes, skipped=skipped)
-            )
-    bouts: dict[UUID, list[Bout]] = {program_id: [] for program_id in found}
-    for session_id, (program_id, day) in days.items():
-        bouts[program_id].append(Bout(day, tuple(entries[session_id])))
-    return bouts, unsure
 
 
 def _check_ins(tx: Session, clinic_id: UUID, found: Mapping[UUID, Course]) -> dict[UUID, tuple[date, int]]:

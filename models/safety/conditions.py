@@ -40,7 +40,13 @@ class Detail:
 _DATE, _NAME = Detail("date"), Detail("name")
 _CLEARANCE = {"cleared_by": _NAME, "cleared_on": _DATE}
 _BACK_PAIN = {"back_pain_confirmed_by": _NAME, "back_pain_confirmed_on": _DATE}
-_DIRECTION = {"direction_preference": Detail("one", DIRECTIONS), "provoked_by": Detail("several", PROVOKED_BY)}
+_SPINE = {
+    "direction_preference": Detail("one", DIRECTIONS),
+    "provoked_by": Detail("several", PROVOKED_BY),
+    # What a return of the pain is foretold by (RECUR19): `models.adherence.relapse`.
+    "previous_episodes": Detail("number", limits=(0, 100)),
+    "awkward_postures": Detail("flag"),
+}
 _STEROID = {
     "dose_mg_per_day": Detail("number", limits=(0, 200)),
     "bone_status": Detail("one", BONE_STATUSES),
@@ -88,18 +94,18 @@ VOCABULARY = {
         Word("oa-knee", "Osteoarthritis of the knee"),
         Word("oa-hip", "Osteoarthritis of the hip"),
         Word("oa-hand", "Osteoarthritis of the hand"),
-        Word("oa-spine", "Osteoarthritis of the spine", _DIRECTION),
-        Word("acute-strain", "Acute back strain", _DIRECTION),
-        Word("chronic-lbp", "Chronic low-back pain", _DIRECTION),
-        Word("disc-herniation", "Disc herniation", _DIRECTION),
-        Word("sciatica", "Sciatica", _DIRECTION),
-        Word("cervical-radiculopathy", "Nerve-root pain from the neck", _DIRECTION),
-        Word("spinal-stenosis", "Spinal stenosis", _DIRECTION),
-        Word("spondylolisthesis", "Spondylolisthesis", _DIRECTION),
-        Word("scoliosis", "Scoliosis", _DIRECTION),
-        Word("si-joint-pain", "Sacroiliac joint pain", _DIRECTION),
-        Word("piriformis", "Piriformis syndrome", _DIRECTION),
-        Word("neck-pain", "Neck pain", _DIRECTION),
+        Word("oa-spine", "Osteoarthritis of the spine", _SPINE),
+        Word("acute-strain", "Acute back strain", _SPINE),
+        Word("chronic-lbp", "Chronic low-back pain", _SPINE),
+        Word("disc-herniation", "Disc herniation", _SPINE),
+        Word("sciatica", "Sciatica", _SPINE),
+        Word("cervical-radiculopathy", "Nerve-root pain from the neck", _SPINE),
+        Word("spinal-stenosis", "Spinal stenosis", _SPINE),
+        Word("spondylolisthesis", "Spondylolisthesis", _SPINE),
+        Word("scoliosis", "Scoliosis", _SPINE),
+        Word("si-joint-pain", "Sacroiliac joint pain", _SPINE),
+        Word("piriformis", "Piriformis syndrome", _SPINE),
+        Word("neck-pain", "Neck pain", _SPINE),
         Word("shoulder-impingement", "Subacromial shoulder pain"),
         Word("post-op-lumbar", "After surgery of the low back", _SURGERY),
         Word("post-op-hip", "After surgery of the hip", _SURGERY),

@@ -156,6 +156,7 @@ MAY: dict[str, set[Role]] = {
     "revoke_device": EVERYONE,
     "list_unsynced": STAFF,
     "get_adherence": EVERYONE,
+    "get_relapse_watch": STAFF,
     "get_worklist": STAFF,
     "list_flag_rules": STAFF,
     "move_thresholds": {Role.ADMIN},

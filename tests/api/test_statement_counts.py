@@ -1,7 +1,5 @@
 """What a request costs the database, whatever the history's length."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -15,16 +13,9 @@ from models.operations import findings, prescribing
 from models.prescription.dosage import Side
 from models.tables import ConditionStatus
 from tests.api.conftest import Clinic
-from tests.architecture.statements import counting
+from tests.architecture.statements import at_most
 from tests.builders import MONDAY, NOON, a_dosage, a_draft, a_patient, a_program, log_days, screened
 from tests.conftest import Clock
-
-
-@contextmanager
-def at_most(limit: int) -> Iterator[None]:
-    with counting() as sent:
-        yield
-    assert len(sent) <= limit, "\n".join(sent)
 
 
 @pytest.fixture(params=[0, 200], ids=["new", "a long history"])

@@ -50,6 +50,14 @@ def counting() -> Iterator[list[str]]:
         _sent.remove(sent)
 
 
+@contextmanager
+def at_most(limit: int) -> Iterator[None]:
+    """Assert that no more than so many statements are sent."""
+    with counting() as sent:
+        yield
+    assert len(sent) <= limit, "\n".join(sent)
+
+
 def _look(_connection: Any, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: bool) -> None:
     verb = statement.split(None, 1)[0].upper()
     if verb not in {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"} or "pg_catalog" in statement:

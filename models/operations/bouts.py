@@ -1,0 +1,87 @@
+"""The sessions with exercise and their entries, as the rates and the rules read them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
+
+from models.adherence.rates import Bout, Entry
+from models.tables import SessionEntry, SessionLog
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was done of some programs."""
+
+    bouts: dict[UUID, dict[UUID, Bout]]
+    """Program → session → what was done in it, in the order of days."""
+    unsure: frozenset[UUID]
+    """Of all sessions, those in which someone was not sure how to do an exercise."""
+
+    def of(self, program_id: UUID) -> list[Bout]:
+        """The sessions of one program, in order."""
+        return list(self.bouts[program_id].values())
+
+
+def done_in(
+    tx: Session,
+    clinic_id: UUID,
+    programs: Collection[UUID],
+    *,
+    since: date | None = None,
+    as_of: datetime | None = None,
+) -> Done:
+    """What was done of some programs from a local day on, as it was known at `as_of`: one statement."""
+    stmt = (
+        select(
+            SessionLog.program_id,
+            SessionLog.id,
+            SessionLog.local_date,
+            SessionLog.exercised,
+            SessionEntry.line_id,
+            SessionEntry.sets,
+            SessionEntry.reps,
+            SessionEntry.hold_seconds,
+            SessionEntry.minutes,
+            SessionEntry.skipped,
+            SessionEntry.not_sure,
+        )
+        .join(
+            SessionEntry,
+            and_(
+                SessionEntry.clinic_id == SessionLog.clinic_id,
+                SessionEntry.patient_id == SessionLog.patient_id,
+                SessionEntry.session_id == SessionLog.id,
+            ),
+            isouter=True,
+        )
+        .where(SessionLog.clinic_id == clinic_id, SessionLog.program_id.in_(programs), SessionLog.deleted_at.is_(None))
+        .order_by(SessionLog.local_date, SessionLog.performed_at, SessionLog.id)
+    )
+    if since is not None:
+        stmt = stmt.where(SessionLog.local_date >= since)
+    if as_of is not None:
+        stmt = stmt.where(SessionLog.changed_at <= as_of)
+    days: dict[UUID, tuple[UUID, date]] = {}
+    entries: dict[UUID, list[Entry]] = {}
+    unsure: set[UUID] = set()
+    for program_id, session_id, day, exercised, line_id, sets, reps, hold, minutes, skipped, not_sure in tx.execute(
+        stmt
+    ):
+        if not_sure:
+            unsure.add(session_id)
+        if not exercised:
+            continue
+        days[session_id] = program_id, day
+        held = entries.setdefault(session_id, [])
+        if line_id is not None:
+            held.append(
+                Entry(line_id=line_id, sets=sets, reps=reps, hold_seconds=hold, minutes=minutes, skipped=skipped)
+            )
+    bouts: dict[UUID, dict[UUID, Bout]] = {program_id: {} for program_id in programs}
+    for session_id, (program_id, day) in days.items():
+        bouts[program_id][session_id] = Bout(day, tuple(entries[session_id]))
+    return Done(bouts, frozenset(unsure))
