@@ -2,14 +2,49 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from models.adherence.rates import Bout, Entry
 from models.tables import SessionEntry, SessionLog
+
+_FOR_EVER = datetime.max.replace(tzinfo=UTC)
+_ENTRIES = (
+    select(
+        SessionLog.program_id,
+        SessionLog.id,
+        SessionLog.local_date,
+        SessionLog.exercised,
+        SessionEntry.line_id,
+        SessionEntry.sets,
+        SessionEntry.reps,
+        SessionEntry.hold_seconds,
+        SessionEntry.minutes,
+        SessionEntry.skipped,
+        SessionEntry.not_sure,
+    )
+    .join(
+        SessionEntry,
+        and_(
+            SessionEntry.clinic_id == SessionLog.clinic_id,
+            SessionEntry.patient_id == SessionLog.patient_id,
+            SessionEntry.session_id == SessionLog.id,
+        ),
+        isouter=True,
+    )
+    .where(
+        SessionLog.clinic_id == bindparam("clinic_id", type_=SessionLog.clinic_id.type),
+        SessionLog.program_id.in_(bindparam("programs", type_=SessionLog.program_id.type, expanding=True)),
+        SessionLog.deleted_at.is_(None),
+        SessionLog.local_date >= bindparam("since", type_=SessionLog.local_date.type),
+        SessionLog.changed_at <= bindparam("as_of", type_=SessionLog.changed_at.type),
+    )
+    .order_by(SessionLog.local_date, SessionLog.performed_at, SessionLog.id)
+)
+"""Written once: it goes with every log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,42 +70,17 @@ def done_in(
     as_of: datetime | None = None,
 ) -> Done:
     """What was done of some programs from a local day on, as it was known at `as_of`: one statement."""
-    stmt = (
-        select(
-            SessionLog.program_id,
-            SessionLog.id,
-            SessionLog.local_date,
-            SessionLog.exercised,
-            SessionEntry.line_id,
-            SessionEntry.sets,
-            SessionEntry.reps,
-            SessionEntry.hold_seconds,
-            SessionEntry.minutes,
-            SessionEntry.skipped,
-            SessionEntry.not_sure,
-        )
-        .join(
-            SessionEntry,
-            and_(
-                SessionEntry.clinic_id == SessionLog.clinic_id,
-                SessionEntry.patient_id == SessionLog.patient_id,
-                SessionEntry.session_id == SessionLog.id,
-            ),
-            isouter=True,
-        )
-        .where(SessionLog.clinic_id == clinic_id, SessionLog.program_id.in_(programs), SessionLog.deleted_at.is_(None))
-        .order_by(SessionLog.local_date, SessionLog.performed_at, SessionLog.id)
-    )
-    if since is not None:
-        stmt = stmt.where(SessionLog.local_date >= since)
-    if as_of is not None:
-        stmt = stmt.where(SessionLog.changed_at <= as_of)
+    asked = {
+        "clinic_id": clinic_id,
+        "programs": list(programs),
+        "since": since or date.min,
+        "as_of": as_of or _FOR_EVER,
+    }
     days: dict[UUID, tuple[UUID, date]] = {}
     entries: dict[UUID, list[Entry]] = {}
     unsure: set[UUID] = set()
-    for program_id, session_id, day, exercised, line_id, sets, reps, hold, minutes, skipped, not_sure in tx.execute(
-        stmt
-    ):
+    rows = tx.execute(_ENTRIES, asked)
+    for program_id, session_id, day, exercised, line_id, sets, reps, hold, minutes, skipped, not_sure in rows:
         if not_sure:
             unsure.add(session_id)
         if not exercised:

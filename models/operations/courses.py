@@ -12,6 +12,7 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    bindparam,
     func,
     literal,
     null,
@@ -256,13 +257,7 @@ def courses(tx: Session, clinic_id: UUID, programs: Select[Program], *, lock: bo
 
 def _add_interruptions(tx: Session, clinic_id: UUID, found: dict[UUID, Course]) -> None:
     """Pauses and flares in one statement. They are copies: whoever changes one writes it with `change`."""
-    pauses = select(literal(value=False).label("is_flare"), *(_column(Pause, name) for name in _INTERRUPTION)).where(
-        Pause.clinic_id == clinic_id, Pause.program_id.in_(found)
-    )
-    flares = select(literal(value=True), *(_column(Flare, name) for name in _INTERRUPTION)).where(
-        Flare.clinic_id == clinic_id, Flare.program_id.in_(found)
-    )
-    rows = tx.execute(union_all(pauses, flares).order_by("from_on", "id")).mappings()
+    rows = tx.execute(_INTERRUPTIONS, {"clinic_id": clinic_id, "programs": list(found)}).mappings()
     for row in rows:
         kind: type[Pause | Flare] = Flare if row["is_flare"] else Pause
         copy = kind(**{name: row[name] for name in _INTERRUPTION if name in _table(kind).columns})
@@ -359,22 +354,36 @@ def pause_holds(clinic_id: Any, program_id: Any, now: datetime) -> ColumnElement
     )
 
 
-def _add_items(tx: Session, clinic_id: UUID, found: dict[UUID, Course]) -> None:
-    rows = tx.execute(
-        prescriptions(
-            Revision,
-            Phase,
-            Item,
-            func.coalesce(Exercise.name, Care.name),
-            Exercise.category,
-            Exercise.subcategory,
-            Exercise.region,
-        )
-        .join(Exercise, Exercise.slug == Item.exercise_slug, isouter=True)
-        .join(Care, Care.slug == Item.care_slug, isouter=True)
-        .where(Revision.clinic_id == clinic_id, Revision.program_id.in_(found))
-        .order_by(Revision.program_id, Revision.number, Phase.number, Item.position)
+# Written once: they go with every log.
+_OF_CLINIC = bindparam("clinic_id", type_=Program.clinic_id.type)
+_OF_PROGRAMS = bindparam("programs", type_=Program.id.type, expanding=True)
+_ITEMS = (
+    prescriptions(
+        Revision,
+        Phase,
+        Item,
+        func.coalesce(Exercise.name, Care.name),
+        Exercise.category,
+        Exercise.subcategory,
+        Exercise.region,
     )
+    .join(Exercise, Exercise.slug == Item.exercise_slug, isouter=True)
+    .join(Care, Care.slug == Item.care_slug, isouter=True)
+    .where(Revision.clinic_id == _OF_CLINIC, Revision.program_id.in_(_OF_PROGRAMS))
+    .order_by(Revision.program_id, Revision.number, Phase.number, Item.position)
+)
+_INTERRUPTIONS = union_all(
+    *(
+        select(literal(value=is_flare).label("is_flare"), *(_column(table, name) for name in _INTERRUPTION)).where(
+            table.clinic_id == _OF_CLINIC, table.program_id.in_(_OF_PROGRAMS)
+        )
+        for table, is_flare in ((Pause, False), (Flare, True))
+    )
+).order_by("from_on", "id")
+
+
+def _add_items(tx: Session, clinic_id: UUID, found: dict[UUID, Course]) -> None:
+    rows = tx.execute(_ITEMS, {"clinic_id": clinic_id, "programs": list(found)})
     for revision, phase, item, name, category, subcategory, region in rows:
         course = found[revision.program_id]
         course.revisions[revision.number] = revision

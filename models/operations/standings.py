@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, literal, null, or_, select, type_coerce
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import and_, bindparam, func, literal, null, or_, select, type_coerce
+from sqlalchemy.orm import Session
 
 from models.adherence import RULE_VERSION, Assessment, Change, Done, Standing, assess, standing_at
 from models.adherence.flags import findings
@@ -55,6 +55,40 @@ class _Before:
     standing: ProgramStanding | None
     flags: list[Flag]
     screened_at: datetime | None
+
+
+def _before() -> Any:
+    """Written once: what is sent with every log should not be put together anew each time."""
+    clinic_id = bindparam("clinic_id", type_=Program.clinic_id.type)
+    screened = (
+        select(func.max(Screening.screened_at))
+        .where(Screening.clinic_id == clinic_id, Screening.patient_id == Program.patient_id)
+        .correlate(Program)
+        .scalar_subquery()
+    )
+    named = and_(Flag.clinic_id == clinic_id, Flag.about_id.in_(bindparam("abouts", expanding=True)))
+    return (
+        select(Program.id, ProgramStanding, screened, Flag)
+        .join(
+            ProgramStanding,
+            and_(ProgramStanding.clinic_id == Program.clinic_id, ProgramStanding.program_id == Program.id),
+            isouter=True,
+        )
+        .join(
+            Flag,
+            and_(
+                # One arm for each partial index, and what they are asked for named: else all flags are read.
+                or_(and_(named, Flag.closed_at.is_(None)), and_(named, Flag.closed_by.is_not(None))),
+                Flag.about_id.in_([Program.id, Program.patient_id]),
+            ),
+            isouter=True,
+        )
+        .where(Program.clinic_id == clinic_id, Program.id.in_(bindparam("programs", expanding=True)))
+        .order_by(Program.id, Flag.id)
+    )
+
+
+_BEFORE = _before()
 
 
 def restate(
@@ -135,49 +169,18 @@ def history_of(tx: Session, clinic_id: UUID, course: Course, as_of: datetime, re
     return _history(known)
 
 
-def _standings_and_flags(tx: Session, clinic_id: UUID, found: Collection[UUID]) -> dict[UUID, _Before]:
+def _standings_and_flags(tx: Session, clinic_id: UUID, found: Mapping[UUID, Course]) -> dict[UUID, _Before]:
     """Each program's standing as last written, and the flags about it or its patient that are open or were closed by
     hand, in one statement.
     """
-    screened = (
-        select(func.max(Screening.screened_at))
-        .where(Screening.clinic_id == clinic_id, Screening.patient_id == Program.patient_id)
-        .correlate(Program)
-        .scalar_subquery()
-    )
-    by_hand = aliased(Flag)
-    rows = tx.execute(
-        select(Program.id, ProgramStanding, screened, Flag, by_hand)
-        .join(
-            ProgramStanding,
-            and_(ProgramStanding.clinic_id == Program.clinic_id, ProgramStanding.program_id == Program.id),
-            isouter=True,
-        )
-        .join(
-            Flag,
-            and_(
-                Flag.clinic_id == Program.clinic_id,
-                Flag.about_id.in_([Program.id, Program.patient_id]),
-                Flag.closed_at.is_(None),
-            ),
-            isouter=True,
-        )
-        .join(
-            by_hand,
-            and_(
-                by_hand.clinic_id == Program.clinic_id,
-                by_hand.about_id.in_([Program.id, Program.patient_id]),
-                by_hand.closed_by.is_not(None),
-            ),
-            isouter=True,
-        )
-        .where(Program.clinic_id == clinic_id, Program.id.in_(found))
-        .execution_options(populate_existing=True)
-    ).all()
+    patients = {course.program.patient_id for course in found.values()}
+    asked = {"clinic_id": clinic_id, "programs": list(found), "abouts": [*found, *patients]}
+    rows = tx.execute(_BEFORE, asked, execution_options={"populate_existing": True}).all()
     before: dict[UUID, _Before] = {}
-    for program_id, standing, screened_at, *some in rows:
+    for program_id, standing, screened_at, flag in rows:
         known = before.setdefault(program_id, _Before(standing, [], screened_at))
-        known.flags.extend(flag for flag in some if flag is not None and flag not in known.flags)
+        if flag is not None:
+            known.flags.append(flag)
     for flag in {id(flag): flag for known in before.values() for flag in known.flags}.values():
         detached(tx, flag)
     return before
