@@ -3,26 +3,23 @@
 from datetime import date, time, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.adherence import Standing
 from models.adherence.kinds import FlagKind
-from models.database import Database
 from models.operations import adherence, patients, prescribing, programs, sweep
 from models.operations.callers import Caller
 from models.operations.courses import Course
 from models.operations.sessions import record_sessions
 from models.operations.standings import forecast_of
 from models.operations.worklist import Row, worklist
-from models.tables import DoneShare, Flag, Pause, PauseReason, ProgramStanding, Role
+from models.tables import DoneShare, Flag, Pause, PauseReason, ProgramStanding
 from tests.builders import (
     DAY,
     MONDAY,
     NOON,
     a_clinic,
-    a_draft,
     a_patient,
     a_program,
     a_report,
@@ -253,39 +250,3 @@ def test_the_past_can_be_judged_as_it_was_known(tx: Session) -> None:
     after = adherence.following(tx, ines, course.program.id, as_of=at("04-15"), now=at("05-01"))
     assert (before.assessment.standing, before.last_day, before.missed) == (Standing.LAPSED, date(2025, 3, 28), 8)
     assert after.last_day == date(2025, 4, 4)
-
-
-events = st.lists(
-    st.tuples(
-        st.integers(0, 40),
-        st.integers(0, 9),
-        st.sampled_from(["all", "all", "all", "some", "none", "pause"]),
-        st.none() | st.integers(0, 10),
-    ),
-    max_size=14,
-)
-
-
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(events)
-def test_what_was_written_step_by_step_equals_a_full_rebuild(
-    shared_database: Database, told: list[tuple[int, int, str, int | None]]
-) -> None:
-    with shared_database.writing() as tx:
-        ines = a_clinic(tx)
-        course = a_program(tx, ines, a_patient(tx, ines), a_draft())
-        program_id = course.program.id
-        for received, age, word, pain in sorted(told, key=lambda event: event[0]):
-            now, day = NOON + received * DAY, MONDAY + max(0, received - age) * DAY
-            if word == "pause":
-                until = day + age * DAY
-                programs.pause(tx, ines, program_id, from_on=day, to_on=until, reason=PauseReason.OTHER, now=now)
-            else:
-                said = a_report(program_id, day, done=DoneShare(word), pain_during=pain)
-                record_sessions(tx, ines, [said], now=now)
-        assert sweep.misjudged(tx, ines.clinic_id, [program_id]) == []
-        for later in (0, 5, 40):
-            sweep.reassess(tx, ines.clinic_id, [program_id], now=NOON + (41 + later) * DAY)
-            assert sweep.reassess(tx, ines.clinic_id, [program_id], now=NOON + (41 + later) * DAY) == []
-        tx.rollback()
-    assert ines.role is Role.THERAPIST
