@@ -36,6 +36,7 @@ SIGNING = {"base64", "hashlib", "hmac", "ipaddress", "json", "urllib"}
         ("adherence", set()),
         ("delivery", SIGNING),
         ("prescription", set()),
+        ("reports", set()),
         ("safety", {"models.adherence.kinds", *PRESCRIPTION}),
     ],
 )

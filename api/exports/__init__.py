@@ -1,0 +1,1 @@
+"""Files: the same rows as CSV, XLSX and NDJSON."""

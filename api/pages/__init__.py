@@ -1,0 +1,1 @@
+"""Pages and pictures for people: charts as SVG, reports as HTML."""

@@ -1,0 +1,1 @@
+"""What reports say: tables, their definitions, and what may be shown of small groups. Pure."""
