@@ -7,9 +7,9 @@ expected in each block of seven days counted back from the window's last day, an
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from models.adherence.plan import Line, Plan
@@ -38,6 +38,13 @@ class Bout:
 
     day: date
     entries: tuple[Entry, ...]
+    pain: int | None = None
+    """The worst of it, 0-10."""
+    effort: int | None = None
+    """0-10."""
+    waited: timedelta | None = None
+    """From the session to its arrival."""
+    low_trust: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +95,12 @@ def rates(plan: Plan, bouts: Sequence[Bout], first: date, last: date) -> Rates:
     # Whole weeks back from the last day, so that "three a week" is judged over seven days wherever the window ends.
     end = last.toordinal()
     while end >= first.toordinal():
-        block = _Block()
-        for ordinal in range(max(first.toordinal(), end - WEEK + 1), end + 1):
-            excluded += block.add(schedule, ordinal, by_day.get(ordinal, ()))
+        block = Block.of(schedule, by_day, max(first.toordinal(), end - WEEK + 1), end)
+        excluded += block.excluded
         days_expected += block.expected
         days_done += min(block.done, block.expected)
         items_expected += sum(block.line_expected.values())
-        items_done += sum(min(done, block.line_expected[line]) for line, done in block.line_done.items())
+        items_done += block.items_done
         dose_sum += block.dose_sum
         touched += block.touched
         end -= WEEK
@@ -147,20 +153,35 @@ def dose_share(line: Line, entry: Entry) -> float:
     )
 
 
-class _Block:
+class Block:
     """Up to seven days over which done is capped at expected. Days and items are in `UNIT`ths."""
 
     def __init__(self) -> None:
         self.expected = self.done = 0
+        self.excluded = 0
+        """Days outside the program or paused."""
         self.line_expected: Counter[UUID] = Counter()
         self.line_done: Counter[UUID] = Counter()
         self.dose_sum, self.touched = 0.0, 0
 
-    def add(self, schedule: Schedule, ordinal: int, bouts: Sequence[Bout]) -> bool:
-        """Count one day in; True if it is excluded."""
+    @classmethod
+    def of(cls, schedule: Schedule, by_day: Mapping[int, Sequence[Bout]], first: int, last: int) -> "Block":
+        """The days from `first` to `last`, both included, as ordinals."""
+        block = cls()
+        for ordinal in range(first, last + 1):
+            block._add(schedule, ordinal, by_day.get(ordinal, ()))
+        return block
+
+    @property
+    def items_done(self) -> int:
+        """Items touched, each line's capped at what was expected of it."""
+        return sum(min(done, self.line_expected[line]) for line, done in self.line_done.items())
+
+    def _add(self, schedule: Schedule, ordinal: int, bouts: Sequence[Bout]) -> None:
         stretch = schedule.stretch(ordinal)
         if stretch is None or schedule.is_paused(ordinal):
-            return True
+            self.excluded += 1
+            return
         self.expected += stretch.weight(ordinal)
         self.done += UNIT if bouts else 0
         lines = {line.line_id: line for line in stretch.phase.lines}
@@ -168,7 +189,6 @@ class _Block:
             weight = line_weight(line, stretch.phase_start, ordinal)
             self.line_expected[line.line_id] += weight * line.sessions_per_day
         self._count_entries(lines, [entry for bout in bouts for entry in bout.entries])
-        return False
 
     def _count_entries(self, lines: dict[UUID, Line], entries: Iterable[Entry]) -> None:
         touches: Counter[UUID] = Counter()

@@ -3,6 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, select
@@ -12,12 +15,17 @@ from models.adherence.rates import Bout, Entry
 from models.tables import SessionEntry, SessionLog
 
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
-_ENTRIES = (
+_ENTRIES: Any = (
     select(
         SessionLog.program_id,
         SessionLog.id,
         SessionLog.local_date,
         SessionLog.exercised,
+        SessionLog.worst_pain,
+        SessionLog.effort,
+        SessionLog.performed_at,
+        SessionLog.received_at,
+        SessionLog.low_trust,
         SessionEntry.line_id,
         SessionEntry.sets,
         SessionEntry.reps,
@@ -42,9 +50,11 @@ _ENTRIES = (
         SessionLog.local_date >= bindparam("since", type_=SessionLog.local_date.type),
         SessionLog.changed_at <= bindparam("as_of", type_=SessionLog.changed_at.type),
     )
-    .order_by(SessionLog.local_date, SessionLog.performed_at, SessionLog.id)
+    .order_by(SessionLog.local_date, SessionLog.performed_at, SessionLog.id, SessionLog.program_id)
 )
 """Written once: it goes with every log."""
+_OF_ENTRY = 9
+"""Columns from here on are an entry's; those before are its session's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +86,21 @@ def done_in(
         "since": since or date.min,
         "as_of": as_of or _FOR_EVER,
     }
-    days: dict[UUID, tuple[UUID, date]] = {}
-    entries: dict[UUID, list[Entry]] = {}
-    unsure: set[UUID] = set()
-    rows = tx.execute(_ENTRIES, asked)
-    for program_id, session_id, day, exercised, line_id, sets, reps, hold, minutes, skipped, not_sure in rows:
-        if not_sure:
-            unsure.add(session_id)
-        if not exercised:
-            continue
-        days[session_id] = program_id, day
-        held = entries.setdefault(session_id, [])
-        if line_id is not None:
-            held.append(
-                Entry(line_id=line_id, sets=sets, reps=reps, hold_seconds=hold, minutes=minutes, skipped=skipped)
-            )
     bouts: dict[UUID, dict[UUID, Bout]] = {program_id: {} for program_id in programs}
-    for session_id, (program_id, day) in days.items():
-        bouts[program_id][session_id] = Bout(day, tuple(entries[session_id]))
+    unsure: set[UUID] = set()
+    for session, rows in groupby(tx.execute(_ENTRIES, asked), key=itemgetter(slice(0, _OF_ENTRY))):
+        program_id, session_id, day, exercised, pain, effort, performed_at, received_at, low_trust = session
+        entries = []
+        for row in rows:
+            line_id, sets, reps, hold, minutes, skipped, not_sure = row[_OF_ENTRY:]
+            if not_sure:
+                unsure.add(session_id)
+            if line_id is not None:
+                entries.append(
+                    Entry(line_id=line_id, sets=sets, reps=reps, hold_seconds=hold, minutes=minutes, skipped=skipped)
+                )
+        if exercised:
+            bouts[program_id][session_id] = Bout(
+                day, tuple(entries), pain, effort, received_at - performed_at, low_trust
+            )
     return Done(bouts, frozenset(unsure))

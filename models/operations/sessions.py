@@ -576,6 +576,11 @@ def _restate(batch: _Batch, items: Sequence[Item], keys: Sequence[_Key | None], 
             assert key is not None
             answers = Heard(str(item.id), batch.known[key].row["local_date"], _news(batch.known[key], item))
             heard.setdefault(item.program_id, []).append(answers)
+    changed = {key for key, known in batch.known.items() if known.archive} | batch.created.keys()
+    days: dict[UUID, set[date]] = {}
+    for known in (batch.known[key] for key in changed):
+        before = (date.fromisoformat(one["content"]["local_date"]) for one in known.archive)
+        days.setdefault(known.row["program_id"], set()).update([known.row["local_date"], *before])
     touched = {program_id: batch.found[program_id] for program_id in heard.keys() | rewritten}
     if touched:
         because = Because.RETURNED if batch.created else Because.AMENDED
@@ -587,6 +592,7 @@ def _restate(batch: _Batch, items: Sequence[Item], keys: Sequence[_Key | None], 
             now=batch.now,
             heard=heard,
             rewritten=rewritten,
+            days=days,
         )
 
 

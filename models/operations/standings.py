@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from models.adherence.kinds import FlagKind, Report, by_time
 from models.adherence.silence import HISTORY_DAYS
 from models.adherence.view import LOOK_BACK_DAYS, View, Withdrawal
 from models.database import insert_or_replace
+from models.operations import weeks
 from models.operations.bouts import done_in
 from models.operations.courses import Course
 from models.operations.flags import Because, Heard, detached, heed, save, settle, superseded
@@ -33,6 +35,8 @@ from models.tables import (
 SETTLES = timedelta(minutes=15)
 """A phone that sends its queue one session at a time has not said all at the first one: only after this long does
 having been in touch prove that nothing more was waiting."""
+_REPLANNED = frozenset({Because.PLAN_CHANGED, Because.PAUSED, Because.PROGRAM_ENDED})
+"""What changes expectation: every week is counted anew."""
 TOUCH_DAYS = 60
 """Days up to the last session from which on contacts tell how often a phone is usually in touch."""
 
@@ -100,11 +104,14 @@ def restate(
     now: datetime,
     heard: Mapping[UUID, Sequence[Heard]] | None = None,
     rewritten: Collection[UUID] = (),
+    days: Mapping[UUID, Collection[date]] = MappingProxyType({}),
 ) -> None:
-    """Judge every course anew and write its standing and flags: six statements at most, however many courses.
+    """Judge every course anew and write its standing, its flags and its weeks: seven statements at most, however many
+    courses; three more where the plan changed.
 
     `heard` are the safety answers by program; `rewritten` are the programs whose past was changed: sessions amended or
-    deleted, so that their last day may lie earlier than the one last written.
+    deleted, so that their last day may lie earlier than the one last written; `days` are the days whose sessions
+    changed.
     """
     before = _standings_and_flags(tx, clinic_id, found)
     last_days = {
@@ -113,7 +120,8 @@ def restate(
     }
     histories = _histories(tx, clinic_id, found, last_days)
     # Some days more, for those who live ahead of us.
-    done = done_in(tx, clinic_id, found, since=now.date() - timedelta(days=LOOK_BACK_DAYS + 3))
+    looked_back_to = now.date() - timedelta(days=LOOK_BACK_DAYS + 3)
+    done = done_in(tx, clinic_id, found, since=min(looked_back_to, weeks.since(days) or looked_back_to))
     unsure = {str(session_id) for session_id in done.unsure}
     check_ins = _check_ins(tx, clinic_id, found)
     standings: list[dict[str, Any]] = []
@@ -134,11 +142,18 @@ def restate(
         about_program = [flag for flag in known.flags if flag.about_id == program_id]
         view = _view(course, judged, history, known, now)
         told = [replace(one, unsure=True) if one.session_id in unsure else one for one in view.reports]
-        view = replace(view, reports=told, bouts=done.of(program_id), check_in=check_ins.get(program_id))
+        lately = [bout for bout in done.of(program_id) if bout.day >= looked_back_to]
+        view = replace(view, reports=told, bouts=lately, check_in=check_ins.get(program_id))
         flags += settle(course, about_program, findings(view), because=because, now=now)
     flags += _heeded(clinic_id, found, before, heard or {}, now)
     insert_or_replace(tx, ProgramStanding, standings)
     save(tx, flags)
+    running = {one: course for one, course in found.items() if course.program.status is not ProgramStatus.DRAFT}
+    written = {one: row.assessed_at for one in running if (row := before[one].standing) is not None}
+    if because in _REPLANNED or written.keys() != running.keys():
+        weeks.recount_all(tx, clinic_id, running, now)
+    else:
+        weeks.recount_some(tx, clinic_id, running, done, days, written, now)
 
 
 def history_of(tx: Session, clinic_id: UUID, course: Course, as_of: datetime, replaced: Sequence[Past]) -> History:

@@ -20,6 +20,7 @@ from models.operations.rejects import forget_rejects
 from models.operations.sign_ins import forget_expired_tokens
 from models.operations.standings import restate
 from models.operations.throttles import forget_old_failures
+from models.operations.weeks import recount_all, weeks_of
 from models.tables import Clinic, EventKind, Flag, Program, ProgramStanding, ProgramStatus
 
 BATCH = 100
@@ -155,10 +156,11 @@ def _restate(tx: Session, clinic_id: UUID, programs: Sequence[UUID], now: dateti
     chosen = select(Program).where(Program.clinic_id == clinic_id, Program.id.in_(programs))
     found = courses(tx, clinic_id, chosen, lock=True)
     restate(tx, clinic_id, found, because=Because.RECOUNTED, now=now)
+    recount_all(tx, clinic_id, found, now)
 
 
 def _promises(tx: Session, clinic_id: UUID, programs: Sequence[UUID]) -> dict[UUID, object]:
-    """What a program's standing and open flags promise, without the times they were written."""
+    """What a program's standing, open flags and weeks say, without the times they were written."""
     rows = tx.execute(
         select(
             ProgramStanding.program_id,
@@ -193,4 +195,6 @@ def _promises(tx: Session, clinic_id: UUID, programs: Sequence[UUID]) -> dict[UU
     found: dict[UUID, list[object]] = {}
     for row in rows:
         found.setdefault(row[0], []).append(tuple(row[1:]))
+    for program_id, weeks in weeks_of(tx, clinic_id, programs).items():
+        found.setdefault(program_id, []).extend(weeks)
     return dict(found)

@@ -48,7 +48,7 @@ from models.tables.program import (
     Teaching,
 )
 from models.tables.session import DoneShare, RejectedSession, SessionEntry, SessionLog, SessionVersion, Source
-from models.tables.standing import Flag, ProgramStanding
+from models.tables.standing import Flag, ProgramStanding, ProgramWeek
 
 __all__ = [
     "Account",
@@ -95,6 +95,7 @@ __all__ = [
     "ProgramStanding",
     "ProgramStatus",
     "ProgramType",
+    "ProgramWeek",
     "Protocol",
     "Reached",
     "RejectedSession",

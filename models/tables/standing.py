@@ -33,6 +33,37 @@ class ProgramStanding(Tenant, Base, kw_only=True):
     rule_version: Mapped[int]
 
 
+class ProgramWeek(Tenant, Base, kw_only=True):
+    """One program in one ISO week (`models.adherence.weeks`): what every report over many programs is summed from."""
+
+    __tablename__ = "week"
+    __table_args__ = (
+        of("program", "program_id"),
+        Index("ix_week_monday", "clinic_id", "monday"),
+        {"info": TENANT},
+    )
+
+    program_id: Mapped[UUID] = mapped_column(primary_key=True)
+    monday: Mapped[date] = mapped_column(primary_key=True)
+    expected: Mapped[int]
+    done: Mapped[int]
+    items_expected: Mapped[int]
+    items_done: Mapped[int]
+    dose_sum: Mapped[float]
+    dose_count: Mapped[int]
+    excluded_days: Mapped[int]
+    paused_days: Mapped[int]
+    flare_days: Mapped[int]
+    sessions: Mapped[int]
+    pain_sum: Mapped[int]
+    pain_count: Mapped[int]
+    pain_worst: Mapped[int | None]
+    effort_sum: Mapped[int]
+    effort_count: Mapped[int]
+    late: Mapped[int]
+    low_trust: Mapped[int]
+
+
 class Flag(Identified, Base, kw_only=True):
     """Something a therapist should look at, open or promised: `opens_at` may lie ahead."""
 

@@ -1,0 +1,37 @@
+"""A program's weeks, what every report is summed from; `followthrough reassess` fills those of before."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+_COUNTS = (
+    *("expected", "done", "items_expected", "items_done", "dose_count", "excluded_days", "paused_days", "flare_days"),
+    *("sessions", "pain_sum", "pain_count", "effort_sum", "effort_count", "late", "low_trust"),
+)
+
+
+def upgrade() -> None:
+    op.create_table(
+        "week",
+        sa.Column("clinic_id", sa.Uuid(), nullable=False),
+        sa.Column("program_id", sa.Uuid(), nullable=False),
+        sa.Column("monday", sa.Date(), nullable=False),
+        *(sa.Column(name, sa.Integer(), nullable=False) for name in _COUNTS),
+        sa.Column("dose_sum", sa.Double(), nullable=False),
+        sa.Column("pain_worst", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["clinic_id", "program_id"], ["program.clinic_id", "program.id"], name=op.f("fk_week_program_id")
+        ),
+        sa.PrimaryKeyConstraint("clinic_id", "program_id", "monday", name=op.f("pk_week")),
+        info={"placement": "tenant", "shard": "clinic_id"},
+    )
+    op.create_index("ix_week_monday", "week", ["clinic_id", "monday"])
+
+
+def downgrade() -> None:
+    op.drop_index("ix_week_monday", table_name="week")
+    op.drop_table("week")
