@@ -10,6 +10,12 @@ _SMTP_PORTS = {"smtp": 587, "smtps": 465}
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+def _port(said: str) -> int:
+    if not said.isdecimal() or not 0 < int(said) < 65536:
+        raise ValueError("FOLLOWTHROUGH_PORT: a number from 1 to 65535.")
+    return int(said)
+
+
 @dataclass(frozen=True)
 class MailServer:
     """Where mail is handed over, and in whose name."""
@@ -87,7 +93,7 @@ class Settings:
         return cls(
             database_url=os.environ.get("DATABASE_URL") or cls.database_url,
             host=said("HOST", cls.host),
-            port=int(said("PORT", str(cls.port))),
+            port=_port(said("PORT", str(cls.port))),
             log_level=said("LOG_LEVEL", cls.log_level),
             body_limit=int(said("BODY_LIMIT", str(cls.body_limit))),
             sweep_seconds=sweep_seconds,

@@ -156,8 +156,9 @@ async def _matched_version(
 
 def _version_of(if_match: str) -> int:
     number = if_match.removeprefix('"v').removesuffix('"')
-    # Anything that is not one of our ETags matches no version.
-    return int(number) if number.isdecimal() and if_match == etag(int(number)) else -1
+    if not number.isdecimal() or len(number) > 9 or if_match != etag(int(number)):
+        raise HTTPException(412, 'If-Match names one version, as its ETag was given: "v3" with the quotation marks.')
+    return int(number)
 
 
 ExpectedVersion = Annotated[int, Depends(_expected_version)]

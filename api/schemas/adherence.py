@@ -241,7 +241,9 @@ class FlagRuleOut(Answer):
     version: int
     levels: list[str] = Field(examples=[["medium", "high"]])
     audience: str
-    opens: str
+    opens: str = Field(
+        description="With the default lines; `thresholds` are the clinic's own. Amber is medium, red high."
+    )
     closes: str
     source: str
     thresholds: list[ThresholdOut]
@@ -333,7 +335,7 @@ class RelapseWatchOut(Answer):
 
 
 _LINES: dict[str, Any] = {
-    name: (float | None, Field(default=None, ge=bound.low, le=bound.high, description=bound.text))
+    name: (float | None, Field(default=None, strict=True, ge=bound.low, le=bound.high, description=bound.text))
     for name, bound in BOUNDS.items()
 }
 ThresholdsIn = create_model(

@@ -29,9 +29,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("clinic_id", "program_id", "monday", name=op.f("pk_week")),
         info={"placement": "tenant", "shard": "clinic_id"},
     )
+    op.add_column("session", sa.Column("told_at", sa.DateTime(timezone=True), nullable=True))
+    # Until now whatever was changed counted as told anew.
+    op.execute("UPDATE session SET told_at = changed_at WHERE version > 1")
     op.create_index("ix_week_monday", "week", ["clinic_id", "monday"])
 
 
 def downgrade() -> None:
+    op.drop_column("session", "told_at")
     op.drop_index("ix_week_monday", table_name="week")
     op.drop_table("week")

@@ -39,6 +39,8 @@ class FlagRule:
     fades: bool = False
     """Whether it fades after `care.BARRIER_DAYS` where an answer without a stored session opened it. The others that
     answers open wait for a therapist: a danger, a fall, pain that is back, and whoever asked for a person."""
+    moves: bool = False
+    """Whether its evidence moves on with every session while it is open: then it says nothing of how it opened."""
     thresholds: tuple[str, ...] = ()
     """The lines a clinic may move (`models.adherence.thresholds`)."""
 
@@ -96,6 +98,7 @@ RULES = {
             opens="The median of the last three pains is 2 points and 30 % above that of the first three.",
             closes="Three sessions in a row back under.",
             source="MIC08 (engine study, section 7)",
+            moves=True,
             judge=pain.pain_trend,
             thresholds=("pain_change", "pain_change_percent"),
         ),
@@ -154,6 +157,7 @@ RULES = {
             opens="Three of the last ten sessions are dated back by more than a week.",
             closes="It fades 14 days after the last of them.",
             source="EARS17 (clinical content F-16)",
+            moves=True,
             judge=contact.low_trust,
         ),
         FlagRule(
@@ -162,6 +166,7 @@ RULES = {
             opens="Surely fewer than 80 % (red: 60 %) of the expected session days in 28 days, of 8 or more expected.",
             closes="5 points above the line, or not sure any more for 14 days; a silence that lapses takes it over.",
             source="Bailey 2018, Jones 2025 (engine study, section 7)",
+            moves=True,
             judge=following.low_adherence,
             hidden_by_pauses=True,
             thresholds=("low_amber", "low_red", "low_slots", "sure", "slack"),
@@ -172,6 +177,7 @@ RULES = {
             opens="The last 14 days surely 15 points below the 28 before.",
             closes="The difference is under 5 points, or not sure any more for 14 days; a lapsed silence.",
             source="engine study, 1.2 and 7",
+            moves=True,
             judge=following.declining,
             hidden_by_pauses=True,
             thresholds=("decline", "declining_slots", "declining_sure", "slack"),
@@ -182,6 +188,7 @@ RULES = {
             opens="Fewer than 70 % of the items touched in 14 days in which 70 % of the days were kept.",
             closes="A session after which that is over; a lapsed silence.",
             source="clinical content F-04",
+            moves=True,
             judge=following.incomplete,
             hidden_by_pauses=True,
             thresholds=("incomplete", "incomplete_slots"),
@@ -192,6 +199,7 @@ RULES = {
             opens="The median dose of the last six sessions is under 80 % of what was prescribed.",
             closes="A session after which that is over; a lapsed silence.",
             source="engine study, 1.1 and 7",
+            moves=True,
             judge=following.partial_dose,
             hidden_by_pauses=True,
             thresholds=("dose",),
@@ -222,6 +230,7 @@ RULES = {
             opens="Somebody was not sure how to do an exercise.",
             closes="It fades after 14 days.",
             source="clinical content F-07, S3 shortfall 2",
+            moves=True,
             judge=care.unsure,
         ),
         FlagRule(
@@ -281,6 +290,7 @@ RULES = {
             opens="A measure is worse than at the beginning by the change that matters.",
             closes="It is back within.",
             source="MIC08, Stratford 1995 (engine study, sections 5 and 7)",
+            moves=True,
         ),
         FlagRule(
             kind=FlagKind.REVIEW_DUE,
@@ -306,6 +316,7 @@ RULES = {
             opens="What is known now makes an exercise of a running program unsafe.",
             closes="The program is changed, or revised with a reason that overrides the finding; or it ends.",
             source="clinical content 5.1",
+            moves=True,
         ),
     )
 }

@@ -162,7 +162,7 @@ class Report:
     unsure: bool = False
     """Somebody was not sure how to do an exercise, or all of it."""
     changed_at: datetime | None = None
-    """When it was said as it stands; None: as it first came."""
+    """When what the flags listen to was said as it stands; None: as it first came."""
 
     @property
     def told_at(self) -> datetime:

@@ -63,7 +63,9 @@ class Facts:
     """When the first month after discharge is over."""
     seventh_month_on: date
     stopped: bool | None = None
-    """Whether the silence on the program after discharge stands at *stopped*; None: there is no such program."""
+    """Whether the program after discharge has been stopped, or was never started; None: there is no such program."""
+    silent_since: date | None = None
+    """The last session before a silence on it that has lapsed."""
     strength_lost: bool | None = None
     """Whether strength work has been left out gravely, or core work at all."""
     episodes: int | None = None
@@ -95,8 +97,10 @@ def points(facts: Facts) -> list[Point]:
         _point(
             ("stopped", 3, "clinical content 5.2, F-02"),
             facts.stopped,
-            "Has stopped the program that was to go on after discharge.",
-            "Is not silent for long on the program after discharge.",
+            "Has stopped the program that was to go on after discharge, or never started it.",
+            f"Silent since {short_day(facts.silent_since)} on the program after discharge, not yet counted as stopped."
+            if facts.silent_since
+            else "Follows the program after discharge, or has not been silent for long.",
             "There is no program after discharge to be followed.",
         ),
         _point(

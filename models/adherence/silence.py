@@ -106,8 +106,7 @@ def listen(
         known = first_received.get(ordinal)
         first_received[ordinal] = session.received_at if known is None else min(known, session.received_at)
     last = max(first_received)
-    n, s, days = _habit(schedule, first_received, last, rule)
-    usual_done, usual_expected = WEEK * s / days, WEEK * n / days
+    n, s = _habit(schedule, first_received, last, rule)
     n = max(n, s)
     certainty = min(1.0, rule.n_eff / n)
     a, b = rule.a0 + certainty * s, rule.b0 + certainty * (n - s)
@@ -122,8 +121,9 @@ def listen(
     return Silence(
         last_day=date.fromordinal(last),
         habit=s / n,
-        usual_done=usual_done,
-        usual_expected=usual_expected,
+        # In the weeks that are missed now: what was usual under an earlier phase says nothing of these.
+        usual_done=weekly * s / n,
+        usual_expected=weekly,
         weekly_slots=weekly,
         allowance=allowance,
         slot_days=tuple(map(date.fromordinal, slot_days)),
@@ -175,18 +175,15 @@ def probability_stopped(missed: int, prior: tuple[float, float], rule: SilenceRu
     return odds / (1.0 + odds)
 
 
-def _habit(schedule: Schedule, done: dict[int, datetime], last: int, rule: SilenceRule) -> tuple[float, float, float]:
-    """Faded sums up to `last`: n of what was expected, s of what was done (on any day, due or not), and of the days
-    that were not paused, the last one always among them.
-    """
+def _habit(schedule: Schedule, done: dict[int, datetime], last: int, rule: SilenceRule) -> tuple[float, float]:
+    """Faded sums up to `last`: n of what was expected, s of what was done, on any day, due or not."""
     fade = exp(-1.0 / rule.memory_days)
-    n = s = days = 0.0
+    n = s = 0.0
     for ordinal in range(max(schedule.first, last - HISTORY_DAYS + 1), last + 1):
         paused = schedule.is_paused(ordinal)
         n = n * fade + (0 if paused else schedule.unpaused_weight(ordinal) / UNIT)
         s = s * fade + (ordinal in done)
-        days = days * fade + (not paused or ordinal == last)
-    return n, s, days
+    return n, s
 
 
 def _sync_allowance(plan: Plan, done: dict[int, datetime], last: int, weekly: float) -> int:

@@ -25,7 +25,8 @@ LOOK_BACK_DAYS = 42 + WALK_DAYS
 AHEAD_DAYS = 42
 """How far ahead a window is moved without a session; by then silence has long been the matter."""
 _FEWEST_MISSED = 4
-"""No silence is a therapist's matter after fewer slots (k* is 5 for a perfect habit at the lowest threshold)."""
+"""No silence is a therapist's matter after fewer slots (k* is 5 for a perfect habit at the lowest threshold), but for
+the net."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +108,20 @@ class View:
 
     @cached_property
     def absences(self) -> list[Absence]:
-        """The silences of the last `LOOK_BACK_DAYS` days that had lapsed before they ended, in order.
+        """The silences of the `LOOK_BACK_DAYS` days up to the last session that had lapsed before they ended, in order.
 
         Implementation is judged within episodes (ABC taxonomy): such days are the silence's, not missed days of a
         program that is being followed.
         """
+        last = max((one.day for one in self.done), default=self.today)
         first_of = {one.day: one for one in sorted(self.done, key=lambda one: one.received_at, reverse=True)}
         found = []
         for before, after in pairwise(sorted(first_of)):
-            if after < self.today - LOOK_BACK_DAYS * DAY or (after - before).days <= _FEWEST_MISSED:
+            if after < min(last, self.today) - LOOK_BACK_DAYS * DAY or (after - before).days <= _FEWEST_MISSED:
                 continue
             gap = range(before.toordinal() + 1, after.toordinal())
-            if sum(map(self.schedule.weight, gap)) < _FEWEST_MISSED * UNIT:
+            missed = sum(map(self.schedule.weight, gap))
+            if missed < UNIT or (missed < _FEWEST_MISSED * UNIT and len(gap) < self.limits.silence.net_days):
                 continue
             until = [one for one in self.done if one.day <= before]
             heard = listen(self.plan, self.schedule, until, self.contacts, self.limits.silence)
@@ -138,7 +141,7 @@ class View:
 
     def episode(self, kind: FlagKind) -> str:
         """What tells a matter that is judged over a window from the one people closed before."""
-        closed = self.closed_on(kind)
+        closed = self.closed_at.get(kind)
         return closed.isoformat() if closed else ""
 
     def ends(self, day: date) -> datetime:
@@ -153,7 +156,9 @@ class Days:
 
     def __init__(self, view: View) -> None:
         self._schedule = view.schedule
-        self._first = view.today.toordinal() - LOOK_BACK_DAYS - 2
+        # From the last session back: windows end with it, however long ago it was.
+        last = max((one.day for one in view.done), default=view.today)
+        self._first = min(last, view.today).toordinal() - LOOK_BACK_DAYS - 2
         self._last = view.today.toordinal() + AHEAD_DAYS
         self._absent = {
             ordinal
@@ -176,6 +181,10 @@ class Days:
             and not self._schedule.is_paused(ordinal)
             and self._schedule.stretch(ordinal) is not None
         )
+
+    def silent(self, last: date, days: int) -> int:
+        """How many of the days up to `last` were a lapsed silence's."""
+        return sum(last.toordinal() - days < ordinal <= last.toordinal() for ordinal in self._absent)
 
     def frequency(self, last: date, days: int, after: date | None) -> tuple[float, float]:
         """Session days done and expected in the days up to `last`, none of them by `after`; done capped at expected in

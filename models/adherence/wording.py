@@ -174,20 +174,36 @@ def _low_trust(evidence: Mapping[str, Any], _today: date) -> str:
     return f"{evidence['sessions']} of the last 10 sessions were entered more than a week late."
 
 
+def pain_words(pain: int) -> str:
+    """A pain as it was told, also where it is off the scale: what nobody said is not made up."""
+    return f"pain {pain} of 10" if pain <= 10 else f"pain “{min(pain, 999)}”, on a scale that ends at 10"
+
+
 def _low_adherence(evidence: Mapping[str, Any], _today: date) -> str:
-    return f"{_count(evidence['done'])} of {_count(evidence['expected'])} expected days done in four weeks."
+    done, expected = _count(evidence["done"]), _count(evidence["expected"])
+    return f"{done} of {expected} expected days done in {_span(evidence['days'])} to {_through(evidence)}."
 
 
 def _declining(evidence: Mapping[str, Any], _today: date) -> str:
     now, before = round(100 * evidence["share"]), round(100 * evidence["share_before"])
-    return f"{now} % of the expected days in the last two weeks, {before} % in the four before."
+    return f"{now} % of the expected days in the two weeks to {_through(evidence)}, {before} % in the four before."
 
 
 def _incomplete(evidence: Mapping[str, Any], _today: date) -> str:
     return (
         f"Exercises regularly, but touched {_count(evidence['touched'])} of {_count(evidence['expected'])} expected"
-        " items in two weeks."
+        f" items in the two weeks to {_through(evidence)}."
     )
+
+
+def _span(days: int) -> str:
+    return "the four weeks" if days == 28 else f"the {days} days"
+
+
+def _through(evidence: Mapping[str, Any]) -> str:
+    """The day of the last session, with which windows end; the days of a long silence before it are not in them."""
+    through = short_day(date.fromisoformat(evidence["through"]))
+    return f"{through}, a long silence left out" if evidence["silent_days"] else through
 
 
 def _partial_dose(evidence: Mapping[str, Any], _today: date) -> str:
@@ -200,7 +216,7 @@ def _dropped(what: str) -> Callable[[Mapping[str, Any], date], str]:
     def say(evidence: Mapping[str, Any], today: date) -> str:
         since = date.fromisoformat(evidence["since"])
         if not evidence["ever"]:
-            return f"Exercises, but no {what} exercise in the last eight weeks."
+            return f"Exercises, but no {what} exercise since {short_day(since)} at least."
         return f"Exercises, but no {what} exercise since {short_day(since)}, {_ago(since, today)}."
 
     return say
@@ -216,7 +232,7 @@ def _flare_long(evidence: Mapping[str, Any], _today: date) -> str:
     first, last = (short_day(date.fromisoformat(evidence[name])) for name in ("from_on", "to_on"))
     if evidence["why"] == "often":
         return f"{evidence['flares']} flares within 60 days, the last from {first} to {last}."
-    return f"In a flare from {first} to {last}, more than 7 days."
+    return f"In a flare from {first} to {last}, more than {evidence['most_days']} days."
 
 
 def _check_in_overdue(evidence: Mapping[str, Any], today: date) -> str:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from models.adherence.measures import MEASURES, wrong
 from models.operations.callers import Caller
 from models.operations.dangers import mark_endangered
 from models.operations.ids import new_id
@@ -126,6 +127,12 @@ def examine(tx: Session, caller: Caller, patient_id: UUID, draft: ExaminationDra
     said = {one.name: getattr(draft, one.name) for one in fields(draft)}
     if not any(value not in (None, {}) for value in said.values()):
         raise Invalid("Say at least one thing that was examined.")
+    for code, value in draft.tests.items():
+        # A clinic may have tests of its own; of those that are measures the range is known.
+        if code in MEASURES and (not isinstance(value, int | float) or isinstance(value, bool)):
+            raise Invalid(f"{MEASURES[code].name} is a number.", field=f"/tests/{code}")
+        if code in MEASURES and (problem := wrong(code, value)):
+            raise Invalid(problem, field=f"/tests/{code}")
     examined = Examination(
         clinic_id=caller.clinic_id,
         id=new_id(now),

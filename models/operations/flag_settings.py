@@ -57,6 +57,8 @@ def move_thresholds(
     said = thresholds_of({"thresholds": held})
     if said.low_red >= said.low_amber:
         raise Invalid("Red lies below amber.", field="/low_red")
+    if held == clinic.settings.get("thresholds", {}):
+        return _settings(clinic)
     clinic.settings = {
         **clinic.settings,
         "thresholds": held,

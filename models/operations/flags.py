@@ -10,13 +10,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, inspect, or_, select
+from sqlalchemy import ColumnElement, and_, case, inspect, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.adherence.flags import FADING, HIDDEN_BY_PAUSES, RULES, SELF_CLOSING
 from models.adherence.kinds import Finding, FlagKind, Severity, is_same_day
 from models.adherence.rules.care import BARRIER_DAYS
-from models.adherence.wording import why
+from models.adherence.wording import pain_words, why
 from models.database import insert_or_replace
 from models.operations.courses import Course, pause_holds
 from models.operations.ids import new_id
@@ -47,10 +47,11 @@ _OTHERS_WRITE = ("announced", "created_at")
 """Columns of a flag that are not ours to write back: the sweep changes them meanwhile. Therapists hold the patient as
 the engine does, so of what they write nothing is lost.
 """
+_ANEW = -1
+"""In `announced`, until `save` has seen to it: something was added that everybody is told of, as of a rise."""
 MOST_ANSWERS = 100
 """Answers a flag keeps beside the first: the latest."""
 _ANSWERS_LAST = timedelta(days=BARRIER_DAYS)
-_ENDS_BY_LOGGING = {FlagKind.PAIN_HIGH: Because.SETTLED, FlagKind.NOT_STARTED: Because.STARTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,8 @@ def raise_dangers(
     for program_id, flag in known.items():
         if program_id in dangers:
             said = {"findings": list(dangers[program_id])}
+            if set(said["findings"]) - set(flag.evidence["findings"]):
+                _wake(flag)
             flag.version += flag.evidence != said
             flag.evidence = said
         else:
@@ -180,7 +183,8 @@ def settle(
         flag.closed_at, flag.closed_because = now, _reason(course, flag, finding, because, now)
         write.append(flag)
         if finding is not None:
-            wanted[finding.kind] = finding
+            faded = flag.closed_because == Because.EXPIRED
+            wanted[finding.kind] = replace(finding, opens_at=max(finding.opens_at, now)) if faded else finding
     program = course.program
     write += [
         _new_flag(program.clinic_id, program.patient_id, program.id, finding, about_id=program.id, now=now)
@@ -238,8 +242,7 @@ def heed(
                 open_flag.evidence = {"answers": [*told[:1], *[*told[1:], answer][-MOST_ANSWERS:]]}
                 open_flag.severity = max(open_flag.severity, severity)
                 open_flag.expires_at = now + _ANSWERS_LAST if open_flag.expires_at else None
-                # News is for everybody: who has seen the flag has not seen this.
-                open_flag.acknowledged_at = open_flag.acknowledged_by = open_flag.snoozed_until = None
+                _wake(open_flag)
                 open_flag.version += 1
             flags[kind] = changed[open_flag.id] = open_flag
     return list(changed.values())
@@ -253,7 +256,8 @@ def superseded(known: Sequence[Flag], stored: Collection[str], now: datetime) ->
         flag
         for flag in known
         if flag.closed_at is None
-        and flag.kind in FADING
+        # Those that the session itself opens again: a symptom is in no other flag.
+        and flag.kind in FADING & SELF_CLOSING
         and all(answer["source"] in stored for answer in flag.evidence["answers"])
     ]
     for flag in closing:
@@ -268,8 +272,7 @@ def loose_alarms(heard: SafetyAnswers) -> list[Alarm]:
         severity = Severity.HIGH if is_same_day(heard.reason) else Severity.MEDIUM
         raised.append(Alarm(FlagKind.BARRIER, severity, why(heard.reason), ""))
     if heard.hurts:
-        pain = min(heard.worst_pain or 0, 10)
-        raised.append(Alarm(FlagKind.PAIN_HIGH, Severity.URGENT, f"pain {pain} of 10", PAIN_ADVICE))
+        raised.append(Alarm(FlagKind.PAIN_HIGH, Severity.URGENT, pain_words(heard.worst_pain or 0), PAIN_ADVICE))
     return raised
 
 
@@ -280,8 +283,18 @@ def detached(tx: Session, flag: Flag) -> Flag:
 
 
 def save(tx: Session, flags: Sequence[Flag]) -> None:
-    """Write flags, new and changed, in one statement and in this order."""
+    """Write flags, new and changed, in one statement and in this order; one more where something was added to a flag
+    that had been announced: it is announced as a rise is, also if it is as grave as before.
+    """
     insert_or_replace(tx, Flag, [_row(flag) for flag in flags], keeping=_OTHERS_WRITE)
+    for flag in flags:
+        if flag.announced == _ANEW and flag.closed_at is None:
+            tx.execute(
+                update(Flag)
+                .where(Flag.clinic_id == flag.clinic_id, Flag.id == flag.id, Flag.announced >= flag.severity)
+                .values(announced=flag.severity - 1)
+                .execution_options(synchronize_session=False)
+            )
 
 
 def level_at(flag: Flag, moment: datetime) -> Severity:
@@ -329,6 +342,8 @@ def _is_same(flag: Flag, finding: Finding, now: datetime) -> bool:
     """A promise that has not come due may be reworded; a flag someone may have seen only within its episode."""
     if flag.opens_at > now:
         return True
+    if flag.expires_at is not None and flag.expires_at <= now:
+        return False  # it has faded: what is found now is news
     return flag.episode == finding.episode and finding.opens_at <= now
 
 
@@ -336,8 +351,14 @@ def _tells(flag: Flag, finding: Finding, now: datetime) -> bool:
     """Write `finding` into `flag`; whether that changed anything."""
     said = _said(finding)
     if flag.opens_at <= now:
-        # Never back-dated, never post-dated: it opened when it opened.
+        # Never back-dated, never post-dated: it opened when it opened, and rose when it rose.
         said["opens_at"] = flag.opens_at
+        if finding.rises_at is None and finding.severity == flag.rises_to and level_at(flag, now) == flag.rises_to:
+            said |= {name: getattr(flag, name) for name in ("severity", "rises_at", "rises_to")}
+        elif finding.severity > level_at(flag, now) or _is_worse(finding.evidence, flag.evidence):
+            _wake(flag)
+        if flag.snoozed_until is not None and said["rises_at"] is not None and said["rises_at"] > now:
+            flag.snoozed_until = min(flag.snoozed_until, said["rises_at"])
     changed = False
     for name, value in said.items():
         if getattr(flag, name) != value:
@@ -345,6 +366,20 @@ def _tells(flag: Flag, finding: Finding, now: datetime) -> bool:
             changed = True
     flag.version += changed
     return changed
+
+
+def _wake(flag: Flag) -> None:
+    """News is for everybody: who has seen the flag, or put it off, has not seen this."""
+    flag.acknowledged_at = flag.acknowledged_by = flag.snoozed_until = None
+    flag.announced = _ANEW
+
+
+def _is_worse(now_said: Mapping[str, Any], said: Mapping[str, Any]) -> bool:
+    """Whether the same matter got worse than people have seen: a higher pain, a measure further off."""
+    before = {one["code"]: abs(one["latest"] - one["baseline"]) for one in said.get("measures", ())}
+    return now_said.get("pain", 0) > said.get("pain", 0) or any(
+        abs(one["latest"] - one["baseline"]) > before.get(one["code"], 0) for one in now_said.get("measures", ())
+    )
 
 
 def _reason(course: Course, flag: Flag, finding: Finding | None, because: Because, now: datetime) -> Because:
@@ -355,8 +390,8 @@ def _reason(course: Course, flag: Flag, finding: Finding | None, because: Becaus
         return Because.SUPERSEDED
     if because is not Because.RETURNED:
         return because
-    if flag.kind in _ENDS_BY_LOGGING:
-        return _ENDS_BY_LOGGING[flag.kind]
+    if flag.kind is not FlagKind.SILENCE:
+        return Because.STARTED if flag.kind is FlagKind.NOT_STARTED else Because.SETTLED
     # A session from before the flag opened had been done all along; one from after is a return.
     last = finding.evidence.get("last_day") if finding else None
     opened = flag.opens_at.astimezone(course.zone).date()

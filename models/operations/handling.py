@@ -319,7 +319,7 @@ def _note(flag: Flag, caller: Caller, event: Event, now: datetime, **more: Any) 
 
 def _history(flag: Flag, name_of: dict[UUID, str], now: datetime) -> list[Happened]:
     """Everything that happened to a flag by `now`, in order."""
-    end = min(flag.closed_at or now, now)
+    end = min(flag.closed_at or now, flag.expires_at or now, now)
     told: list[Happened] = []
     if flag.opens_at <= end:
         told.append(Happened(at=flag.opens_at, event=Event.OPENED, severity=Severity(flag.severity)))

@@ -34,7 +34,7 @@ from models.adherence.measures import (
     wrong,
 )
 from models.adherence.rules.care import measure_worse
-from models.adherence.wording import short_day
+from models.adherence.wording import pain_words, short_day
 from models.database import insert_for
 from models.operations.callers import Caller
 from models.operations.courses import courses
@@ -627,7 +627,7 @@ def _alarms(said: Mapping[str, Any], period: str, where: str | None = None) -> l
     found = alarms(said.get("chips", ()))
     for name, how in (("pain", "on average"), ("pain_worst", "at worst")):
         if said.get(name, 0) >= PAIN_SEVERE:
-            words = f"pain {said[name]} of 10 {how} {period}"
+            words = f"{pain_words(said[name])} {how} {period}"
             found.append(Alarm(FlagKind.PAIN_HIGH, Severity.URGENT, words, SEVERE_ADVICE))
     if said.get("global_change", 0) <= MUCH_WORSE:
         words = "much worse than when the program began"
@@ -649,7 +649,7 @@ def _salvaged(body: object) -> dict[str, Any]:
     found: dict[str, Any] = {name: _is_yes(said.get(name)) for name in ("recurrence", "wants_contact")}
     for name in ("pain", "pain_worst", "global_change"):
         if (value := _numeral(said.get(name))) is not None:
-            found[name] = max(-10, min(value, 10))  # 11 of 10 is nonsense as a number, but not as an answer
+            found[name] = value  # 11 of 10 is nonsense as a number, but not as an answer
     return found | {"chips": salvage(said).chips}
 
 

@@ -57,7 +57,7 @@ def relapse_watch(tx: Session, caller: Caller, patient_id: UUID, *, now: datetim
     if ended is None or ended.ended_on is None or ended.ended_at is None:
         return Watch(patient_id=patient_id, as_of=now)
     told = {one.measure.code: Told(one.latest.score, one.latest.taken_on) for one in series_of(tx, caller, patient_id)}
-    stopped, open_kinds = _about(tx, caller, following, now)
+    stopped, silent_since, open_kinds = _about(tx, caller, following, now)
     episodes, postures = _history(tx, caller, patient_id)
     facts = Facts(
         today=today,
@@ -65,6 +65,7 @@ def relapse_watch(tx: Session, caller: Caller, patient_id: UUID, *, now: datetim
         second_month_on=months_after(ended.ended_on, 1),
         seventh_month_on=months_after(ended.ended_on, 6),
         stopped=stopped,
+        silent_since=silent_since,
         strength_lost=bool(open_kinds) if following else None,
         sitting_hours=told.get("sitting_hours"),
         confidence=told.get("confidence"),
@@ -116,10 +117,12 @@ def _began_after(one: Program, ended: Program) -> bool:
 
 def _about(
     tx: Session, caller: Caller, following: Program | None, now: datetime
-) -> tuple[bool | None, Sequence[FlagKind]]:
-    """Whether the program after discharge stands at *stopped*, and which of its flags say that strength is lost."""
+) -> tuple[bool | None, date | None, Sequence[FlagKind]]:
+    """Whether the program after discharge stands at *stopped*, since when a lapsed silence holds, and which of its
+    flags say that strength is lost.
+    """
     if following is None:
-        return None, ()
+        return None, None, ()
     rows = tx.execute(
         select(ProgramStanding, Flag)
         .join(
@@ -127,7 +130,7 @@ def _about(
             and_(
                 Flag.clinic_id == ProgramStanding.clinic_id,
                 Flag.about_id == ProgramStanding.program_id,
-                Flag.kind.in_([FlagKind.STRENGTH_DROPPED, FlagKind.CORE_DROPPED]),
+                Flag.kind.in_([FlagKind.STRENGTH_DROPPED, FlagKind.CORE_DROPPED, FlagKind.NOT_STARTED]),
                 Flag.closed_at.is_(None),
                 Flag.opens_at <= now,
                 or_(Flag.expires_at.is_(None), Flag.expires_at > now),
@@ -141,9 +144,15 @@ def _about(
     lost = [
         flag.kind
         for _, flag in rows
-        if flag is not None and (flag.kind is FlagKind.CORE_DROPPED or level_at(flag, now) >= Severity.HIGH)
+        if flag is not None
+        and (
+            flag.kind is FlagKind.CORE_DROPPED
+            or (flag.kind is FlagKind.STRENGTH_DROPPED and level_at(flag, now) >= Severity.HIGH)
+        )
     ]
-    return says in {Standing.STOPPED, Standing.WITHDRAWN}, lost
+    silent_since = standing.last_day if says is Standing.LAPSED else None
+    never = any(flag is not None and flag.kind is FlagKind.NOT_STARTED for _, flag in rows)
+    return never or says in {Standing.STOPPED, Standing.WITHDRAWN}, silent_since, lost
 
 
 def _minutes(tx: Session, caller: Caller, following: Program, today: date) -> Rate | None:
@@ -169,13 +178,13 @@ def _round_minutes(found: Course) -> Mapping[object, float]:
 
 
 def _recurred(tx: Session, caller: Caller, patient_id: UUID, since: datetime) -> bool:
-    told = select(Flag.id).where(
-        Flag.clinic_id == caller.clinic_id,
-        Flag.patient_id == patient_id,
-        Flag.kind == FlagKind.RECURRENCE,
-        Flag.opens_at >= since,
+    # A flag may be open from before; each answer in it says when it was told.
+    told = tx.scalars(
+        select(Flag.evidence).where(
+            Flag.clinic_id == caller.clinic_id, Flag.patient_id == patient_id, Flag.kind == FlagKind.RECURRENCE
+        )
     )
-    return tx.scalars(told.limit(1)).first() is not None
+    return any(datetime.fromisoformat(answer["at"]) >= since for one in told for answer in one["answers"])
 
 
 def _history(tx: Session, caller: Caller, patient_id: UUID) -> tuple[int | None, bool | None]:

@@ -216,7 +216,15 @@ class _Known:
             }
         )
         self.past[old["version"]] = old["content_hash"]
+        is_news = _heard_in(old, self.entries) != _heard_in(row, entries)
+        row = row | {"told_at": now if is_news else old["told_at"]}
         self.row, self.entries = row | {"version": old["version"] + 1, "changed_at": now}, entries
+
+
+def _heard_in(row: Mapping[str, Any], entries: Iterable[Mapping[str, Any]]) -> list[Any]:
+    """What the flags listen to in a session."""
+    names = ("exercised", "local_date", "worst_pain", "main_reason", "pain_before", "settled_by_morning")
+    return [*(row[name] for name in names), sorted(row["chips"]), any(entry["not_sure"] for entry in entries)]
 
 
 @dataclass(slots=True)
@@ -644,6 +652,7 @@ def _row(batch: _Batch, report: SessionReport, course: Course, *, received_at: d
         "note": report.note,
         "ext": report.ext,
         "low_trust": received_at - moment.at > LOW_TRUST_AFTER,
+        "told_at": None,
         "version": 1,
         "content_hash": report.content_hash(),
         "change_number": batch.next_number(course),

@@ -120,10 +120,10 @@ def restate(
     }
     histories = _histories(tx, clinic_id, found, last_days)
     # Some days more, for those who live ahead of us.
-    looked_back_to = now.date() - timedelta(days=LOOK_BACK_DAYS + 3)
-    done = done_in(tx, clinic_id, found, since=min(looked_back_to, weeks.since(days) or looked_back_to))
+    looked_back_to = {program_id: _looks_back_to(history, now) for program_id, history in histories.items()}
+    done = done_in(tx, clinic_id, found, since=min([*looked_back_to.values(), *weeks.mondays_before(days)]))
     unsure = {str(session_id) for session_id in done.unsure}
-    check_ins = _check_ins(tx, clinic_id, found)
+    check_ins = _check_ins(tx, clinic_id, found, before)
     standings: list[dict[str, Any]] = []
     flags: list[Flag] = []
     for program_id, course in found.items():
@@ -142,7 +142,7 @@ def restate(
         about_program = [flag for flag in known.flags if flag.about_id == program_id]
         view = _view(course, judged, history, known, now)
         told = [replace(one, unsure=True) if one.session_id in unsure else one for one in view.reports]
-        lately = [bout for bout in done.of(program_id) if bout.day >= looked_back_to]
+        lately = [bout for bout in done.of(program_id) if bout.day >= looked_back_to[program_id]]
         view = replace(view, reports=told, bouts=lately, check_in=check_ins.get(program_id))
         flags += settle(course, about_program, findings(view), because=because, now=now)
     flags += _heeded(clinic_id, found, before, heard or {}, now)
@@ -177,7 +177,7 @@ def history_of(tx: Session, clinic_id: UUID, course: Course, as_of: datetime, re
             exercised=past.exercised,
             worst_pain=past.worst_pain,
             main_reason=past.main_reason,
-            changed_at=past.changed_at,
+            told_at=past.told_at,
         )
         for past in replaced
     ]
@@ -201,9 +201,11 @@ def _standings_and_flags(tx: Session, clinic_id: UUID, found: Mapping[UUID, Cour
     return before
 
 
-def _check_ins(tx: Session, clinic_id: UUID, found: Mapping[UUID, Course]) -> dict[UUID, tuple[date, int]]:
+def _check_ins(
+    tx: Session, clinic_id: UUID, found: Mapping[UUID, Course], before: Mapping[UUID, _Before]
+) -> dict[UUID, tuple[date, int]]:
     """The day and month of the first check-in of each discharged program that waits for an answer: one before another
-    that was answered is not asked any more.
+    that was answered is not asked any more, and one whose flag somebody closed does not stand before the next.
     """
     discharged = [one.program.id for one in found.values() if one.program.status is ProgramStatus.DISCHARGED]
     if not discharged:
@@ -214,10 +216,16 @@ def _check_ins(tx: Session, clinic_id: UUID, found: Mapping[UUID, Course]) -> di
         .order_by(CheckIn.due_on)
     )
     waiting: dict[UUID, tuple[date, int]] = {}
+    closed = {
+        (flag.about_id, flag.episode)
+        for known in before.values()
+        for flag in known.flags
+        if flag.kind is FlagKind.CHECK_IN_OVERDUE and flag.closed_by is not None
+    }
     for program_id, due_on, month, version in rows:
         if version:
             waiting.pop(program_id, None)
-        else:
+        elif (program_id, due_on.isoformat()) not in closed:
             waiting.setdefault(program_id, (due_on, month))
     return waiting
 
@@ -238,7 +246,7 @@ class _Row:
     settled: bool | None = None
     chips: Sequence[str] = ()
     low_trust: bool = False
-    changed_at: datetime | None = None
+    told_at: datetime | None = None
 
 
 def _heard(clinic_id: UUID, programs: Collection[UUID]) -> Any:
@@ -255,7 +263,7 @@ def _heard(clinic_id: UUID, programs: Collection[UUID]) -> Any:
         SessionLog.settled_by_morning,
         SessionLog.chips,
         SessionLog.low_trust,
-        SessionLog.changed_at,
+        SessionLog.told_at,
     ).where(SessionLog.clinic_id == clinic_id, SessionLog.program_id.in_(programs), SessionLog.deleted_at.is_(None))
 
 
@@ -275,7 +283,7 @@ def _contacts(clinic_id: UUID, programs: Collection[UUID]) -> Any:
             type_coerce(null(), SessionLog.settled_by_morning.type),
             type_coerce(null(), SessionLog.chips.type),
             literal(value=False),
-            type_coerce(null(), SessionLog.changed_at.type),
+            type_coerce(null(), SessionLog.told_at.type),
         )
         .join(Program, and_(Program.clinic_id == Contact.clinic_id, Program.patient_id == Contact.patient_id))
         .where(Contact.clinic_id == clinic_id, Program.clinic_id == clinic_id, Program.id.in_(programs))
@@ -328,7 +336,7 @@ def _history(rows: Sequence[_Row]) -> History:
             settled=row.settled,
             chips=tuple(row.chips),
             low_trust=row.low_trust,
-            changed_at=row.changed_at,
+            changed_at=row.told_at,
         )
         for row in ordered
         if row.session_id is not None
@@ -343,6 +351,14 @@ def _history(rows: Sequence[_Row]) -> History:
             if row.session_id is None and (last == date.min or row.local_date >= last - timedelta(days=TOUCH_DAYS))
         ),
     )
+
+
+def _looks_back_to(history: History, now: datetime) -> date:
+    """From which day on the rules look at entries: from the last session back, with some days more for those who live
+    ahead of us.
+    """
+    last = max((one.day for one in history.done), default=now.date())
+    return min(last, now.date()) - timedelta(days=LOOK_BACK_DAYS + 3)
 
 
 def _view(course: Course, judged: Assessment, history: History, known: _Before, now: datetime) -> View:

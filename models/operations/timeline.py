@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import and_, case, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
+from models.adherence.flags import RULES
 from models.adherence.kinds import FlagKind, Severity
 from models.adherence.schedule import midnight_after
 from models.adherence.wording import sentence, short_day, why
@@ -385,6 +386,7 @@ def _flags(stream: _Stream) -> list[Entry]:
             where=and_(
                 *(lived, one.rises_at.is_not(None), one.rises_at > one.opens_at),
                 or_(one.closed_at.is_(None), one.closed_at >= one.rises_at),
+                or_(one.expires_at.is_(None), one.expires_at > one.rises_at),
             ),
         ),
         stream.branch(
@@ -410,13 +412,15 @@ def _flag(
 ) -> Entry:
     today = at.astimezone(stream.zone).date()
     name = about.replace("_", " ")
+    # What a flag rests on may have moved on: the record says only what was known then.
+    then = "." if RULES[about].moves else f": {sentence(about, evidence, today)}"
     if kind == EntryKind.FLAG_CLOSED:
         reason = (because or Because.EXPIRED).replace("_", " ")
         says = f"Closed ({name}): {reason}." + (f" {note}" if note else "")
     elif kind == EntryKind.FLAG_RISEN:
-        says = f"Rose to {Severity(rises_to or severity).word} ({name}): {sentence(about, evidence, today)}"
+        says = f"Rose to {Severity(rises_to or severity).word} ({name}){then}"
     else:
-        says = f"Flagged ({name}): {sentence(about, evidence, today)}"
+        says = f"Flagged ({name}){then}"
     refs = {"flag_id": str(flag_id)} | ({"program_id": str(program_id)} if program_id else {})
     return Entry(at=at, kind=EntryKind(kind), says=says, refs=refs, key=str(flag_id))
 
@@ -432,7 +436,8 @@ def _outreach(stream: _Stream) -> list[Entry]:
     )
     found = []
     for _, at, outreach_id, flag_id, channel, outcome, next_step, note in rows:
-        said = [f"Tried by {channel}: {outcome.replace('_', ' ')}.", f"Next: {next_step}." if next_step else "", note]
+        said = [f"Tried by {channel}: {outcome.replace('_', ' ')}.", f"Next: {next_step}." if next_step else ""]
+        said += [f"Note: {note}"] if note else []
         refs = {"outreach_id": str(outreach_id)} | ({"flag_id": str(flag_id)} if flag_id else {})
         says = " ".join(part for part in said if part)
         found.append(Entry(at=at, kind=EntryKind.OUTREACH, says=says, refs=refs, key=str(outreach_id)))

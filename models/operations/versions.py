@@ -23,6 +23,8 @@ class Past:
     performed_at: datetime
     received_at: datetime
     changed_at: datetime
+    told_at: datetime | None
+    effort: int | None
     exercised: bool
     worst_pain: int | None
     main_reason: str | None
@@ -53,6 +55,8 @@ def known_at(tx: Session, clinic_id: UUID, program_id: UUID, as_of: datetime) ->
             performed_at=datetime.fromisoformat(content["performed_at"]),
             received_at=datetime.fromisoformat(content["received_at"]),
             changed_at=changed_at,
+            told_at=datetime.fromisoformat(told) if (told := content.get("told_at")) else None,
+            effort=content["effort"],
             exercised=content["exercised"],
             worst_pain=content["worst_pain"],
             main_reason=content["main_reason"],

@@ -17,9 +17,9 @@ from models.tables import ProgramWeek
 AHEAD = timedelta(weeks=AHEAD_WEEKS)
 
 
-def since(days: Mapping[UUID, Collection[date]]) -> date | None:
-    """The first day whose sessions must be known to recount the weeks of `days`."""
-    return min((monday_of(day) for some in days.values() for day in some), default=None)
+def mondays_before(days: Mapping[UUID, Collection[date]]) -> list[date]:
+    """The days from which on sessions must be known to recount the weeks of `days`."""
+    return [monday_of(day) for some in days.values() for day in some]
 
 
 def recount_some(

@@ -91,6 +91,9 @@ class SessionLog(Tenant, Base, kw_only=True):
     """What newer phones say that this version does not know; returned unchanged."""
     low_trust: Mapped[bool] = mapped_column(default=False)
     """Back-dated by more than seven days."""
+    told_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When what the flags listen to was changed to what it says now; None: it never was. A note put right is no news.
+    """
     version: Mapped[int] = mapped_column(default=1)
     content_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     change_number: Mapped[int] = mapped_column(BigInteger)

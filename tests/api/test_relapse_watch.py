@@ -68,7 +68,7 @@ def test_everything_that_can_speak_for_it_is_on_the_list(desk: Desk, clock: Cloc
     with at_most(15):
         found = desk.get(f"/patients/{bo}/relapse-watch")
     assert {one["code"]: one["says"] for one in found["points"] if one["applies"]} == {
-        "stopped": "Has stopped the program that was to go on after discharge.",
+        "stopped": "Has stopped the program that was to go on after discharge, or never started it.",
         "episodes": "Has had 4 episodes before.",
         "sitting": "Sits 7.5 hours a day (told on 18 Apr).",
         "awkward_postures": "Is often in awkward postures.",

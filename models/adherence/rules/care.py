@@ -22,13 +22,15 @@ def barrier(reports: Sequence[Report], now: datetime) -> Finding | None:
     fresh = timedelta(days=BARRIER_DAYS)
     recent = [report for report in reports if report.reason and report.told_at + fresh > now]
     told = max(recent, key=lambda report: (is_same_day(report.reason), *by_time(report)), default=None)
+    # As long as any of them is fresh: when the gravest has faded, nothing runs to say the next one.
+    fades_at = max((report.told_at for report in recent), default=now) + fresh
     if told is None:
         return None
     return Finding(
         kind=FlagKind.BARRIER,
         severity=Severity.HIGH if is_same_day(told.reason) else Severity.MEDIUM,
         opens_at=told.told_at,
-        expires_at=told.told_at + fresh,
+        expires_at=fades_at,
         episode=told.session_id,
         evidence={
             "session_id": told.session_id,
@@ -82,19 +84,20 @@ def withdrawn(view: View) -> Finding | None:
 def flare_long(view: View) -> Finding | None:
     """A flare of more than 7 days, or the third within 60 days (F-12): rheumatology should know."""
     spans = _joined((flare.from_on, flare.to_on) for flare in view.plan.flares)
-    if not spans:
-        return None
-    first, last = spans[-1]
     limits = view.limits
-    lately = [span for span in spans if span[0] > first - FLARES_WITHIN]
-    opens = []
-    if (last - first).days + 1 > limits.flare_days:
-        opens.append((view.ends(first + (limits.flare_days - 1) * DAY), "long"))
-    if len(lately) >= limits.flares:
-        opens.append((view.ends(first - DAY), "often"))
-    if not opens:
-        return None
-    opens_at, why = min(opens)
+    for first, last in reversed(spans):
+        lately = [span for span in spans if first - FLARES_WITHIN < span[0] <= first]
+        opens = []
+        if (last - first).days + 1 > limits.flare_days:
+            opens.append((view.ends(first + (limits.flare_days - 1) * DAY), "long"))
+        if len(lately) >= limits.flares:
+            opens.append((view.ends(first - DAY), "often"))
+        if opens:
+            return _flare_finding(view, first, last, len(lately), *min(opens))
+    return None
+
+
+def _flare_finding(view: View, first: date, last: date, flares: int, opens_at: datetime, why: str) -> Finding:
     return Finding(
         kind=FlagKind.FLARE_LONG,
         severity=Severity.MEDIUM,
@@ -105,8 +108,8 @@ def flare_long(view: View) -> Finding | None:
             "why": why,
             "from_on": first.isoformat(),
             "to_on": last.isoformat(),
-            "flares": len(lately),
-            "most_days": limits.flare_days,
+            "flares": flares,
+            "most_days": view.limits.flare_days,
         },
     )
 

@@ -33,7 +33,8 @@ def low_adherence(view: View) -> Finding | None:
         done, expected = view.days.frequency(day, 28, closed)
         if expected < limits.low_slots:
             return None
-        told = {"done": round(done, 2), "expected": round(expected, 2), "days": 28}
+        told = {"done": round(done, 2), "expected": round(expected, 2), "days": _days(view, day, 28)}
+        told |= _window(view, day, 28)
         for cut, severity in ((limits.low_red, Severity.HIGH), (limits.low_amber, Severity.MEDIUM)):
             if done < cut * expected and below(cut, done, expected) >= limits.sure:
                 return severity, told
@@ -61,6 +62,7 @@ def declining(view: View) -> Finding | None:
         if not surely and not (is_open and fall >= limits.slack):
             return None
         told = {"share": round(done / expected, 4), "share_before": round(done_before / expected_before, 4)}
+        told |= _window(view, day, 42)
         return Severity.MEDIUM, told
 
     return _over_days(view, FlagKind.DECLINING, level)
@@ -80,7 +82,7 @@ def incomplete(view: View) -> Finding | None:
     touched, asked = view.days.items(last, 14, closed)
     if touched >= limits.incomplete * asked:
         return None
-    told = {"touched": round(touched, 2), "expected": round(asked, 2), "days": 14}
+    told = {"touched": round(touched, 2), "expected": round(asked, 2), "days": 14} | _window(view, last, 14)
     return _since_last_session(view, FlagKind.INCOMPLETE, told)
 
 
@@ -150,6 +152,16 @@ def _over_days(view: View, kind: FlagKind, level: Level) -> Finding | None:
     return found
 
 
+def _days(view: View, last: date, days: int) -> int:
+    """How many days a window has in a program that may be younger than it."""
+    return min(days, (last - view.plan.starts_on).days + 1)
+
+
+def _window(view: View, last: date, days: int) -> dict[str, Any]:
+    """The window's last day, and how many of its days were a long silence's."""
+    return {"through": last.isoformat(), "silent_days": view.days.silent(last, days)}
+
+
 def _since_last_session(view: View, kind: FlagKind, told: dict[str, Any]) -> Finding:
     """What the last session showed: it holds until another shows otherwise, or silence takes over."""
     return Finding(
@@ -182,6 +194,7 @@ def _dropped(view: View, kind: FlagKind, what: str) -> Finding | None:
     if not any(bout.day > since for bout in view.bouts):
         return None  # nothing else went on either: that is silence
     missed = [day for day in asked if day > since]
+    began = max(view.plan.starts_on, view.today - LOOK_BACK_DAYS * DAY)
     amber, red = (
         view.ends(missed[days - 1]) if len(missed) >= days else None
         for days in (view.limits.dropped_days, 2 * view.limits.dropped_days)
@@ -197,5 +210,5 @@ def _dropped(view: View, kind: FlagKind, what: str) -> Finding | None:
         expires_at=view.lapses_at,
         # Not the day itself: where nothing was ever done it moves on with the look-back, and the matter is the same.
         episode=view.episode(kind),
-        evidence={"since": since.isoformat(), "ever": bool(done)},
+        evidence={"since": (done[-1] if done else began).isoformat(), "ever": bool(done)},
     )

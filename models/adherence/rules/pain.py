@@ -45,20 +45,25 @@ def pain_high_of(view: View) -> Finding | None:
 
 def pain_24h(view: View) -> Finding | None:
     """Pain that was not back to usual the next morning, or began 2 or more higher the next day, until a later session
-    says otherwise (pain-monitoring model; 2 is the minimum important change: engine study, section 7).
+    says that it settled, or begins less than that above where it was (pain-monitoring model; 2 is the minimum important
+    change: engine study, section 7).
     """
-    found: tuple[bool, Report] | None = None
-    for before, report in zip([None, *view.reports], view.reports, strict=False):
-        lasted = None if report.settled is None else not report.settled
-        if lasted is None and before is not None and report.day - before.day == DAY:
-            known = before.pain_before is not None and report.pain_before is not None
-            rise = (report.pain_before or 0) - (before.pain_before or 0)
-            lasted = rise >= view.limits.pain_change if known else None
-        if lasted is not None:
-            found = lasted, report
-    if found is None or not found[0]:
+    report: Report | None = None
+    level: int | None = None
+    """Where pain was before it rose, as far as it is known."""
+    for before, after in zip([None, *view.reports], view.reports, strict=False):
+        next_day = before is not None and after.day - before.day == DAY
+        usual = level if report is not None else before.pain_before if before is not None and next_day else None
+        rise = None if usual is None or after.pain_before is None else after.pain_before - usual
+        lasted = None if after.settled is None else not after.settled
+        if lasted is None and rise is not None:
+            lasted = rise >= view.limits.pain_change
+        if lasted and report is None:
+            report, level = after, usual
+        elif lasted is False:
+            report = level = None
+    if report is None:
         return None
-    report = found[1]
     return Finding(
         kind=FlagKind.PAIN_24H,
         severity=Severity.HIGH,
@@ -99,7 +104,8 @@ def spreading(view: View) -> Finding | None:
     """Pain that moved further down a limb in two of the last four sessions (clinical content F-09, DP11); red beside
     numbness or weakness, which is a red flag of its own.
     """
-    window = view.fresh(FlagKind.SPREADING)[-4:]
+    # Who stops because it hurts has not seen it go away.
+    window = [one for one in view.fresh(FlagKind.SPREADING) if one.exercised or "further_down" in one.chips][-4:]
     told = [report for report in window if "further_down" in report.chips]
     if len(told) < 2:
         return None
