@@ -1,0 +1,1 @@
+"""What a clinic is told of itself: one module a report, all of the same shape (`models.reports.tables`)."""

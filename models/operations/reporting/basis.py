@@ -1,0 +1,140 @@
+"""What all clinic reports stand on: the period, what is withheld, and what must be said beside the numbers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from models.operations.callers import Caller
+from models.refusals import Invalid
+from models.reports.tables import WITHHELD, Column, ColumnKind, Definition, Report, Table, Value
+from models.reports.withheld import Cell, withhold
+from models.tables import Clinic, SessionLog
+
+SMALLEST_CELL = "smallest_cell"
+"""Among a clinic's settings: counts of fewer people are withheld; 0: nothing is."""
+DEFAULT_SMALLEST, FEWEST, MOST = 5, 3, 50
+"""A minimum of 2 would tell that what is withheld is one person."""
+LONGEST = timedelta(days=3 * 366)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """Whole local days of the clinic, both included, and the instants that bound them."""
+
+    from_on: date
+    to_on: date
+    starts_at: datetime
+    ends_at: datetime
+    """The first instant after it."""
+    today: date
+    """The clinic's date now."""
+    zone: ZoneInfo
+    least: int
+    """Counts of fewer people are withheld."""
+
+    @property
+    def mondays(self) -> tuple[date, date]:
+        """The first and last Monday of the whole weeks within it; the first after the last where there is none."""
+        first = self.from_on + timedelta(days=-self.from_on.weekday() % 7)
+        return first, self.to_on - timedelta(days=self.to_on.weekday() + (7 if self.to_on.weekday() < 6 else 0))
+
+
+def period_of(tx: Session, caller: Caller, from_on: date | None, to_on: date | None, *, now: datetime) -> Period:
+    """The days asked for, the last 90 up to yesterday if none are: an unfinished day is not reported."""
+    clinic = tx.scalars(select(Clinic).where(Clinic.id == caller.clinic_id)).one()
+    zone = ZoneInfo(clinic.time_zone)
+    today = now.astimezone(zone).date()
+    last = to_on or today - timedelta(days=1)
+    first = from_on or last - timedelta(days=89)
+    if first > last:
+        raise Invalid("The period ends before it begins.", field="/from")
+    if last - first > LONGEST:
+        raise Invalid(f"A report covers at most {LONGEST.days} days.", field="/from")
+    return Period(
+        from_on=first,
+        to_on=last,
+        starts_at=_begins(first, zone),
+        ends_at=_begins(last + timedelta(days=1), zone),
+        today=today,
+        zone=zone,
+        least=int(clinic.settings.get(SMALLEST_CELL, DEFAULT_SMALLEST)),
+    )
+
+
+def report(
+    tx: Session,
+    caller: Caller,
+    period: Period,
+    *,
+    kind: str,
+    title: str,
+    definitions: Sequence[Definition],
+    tables: Sequence[Table],
+    caution: str | None = None,
+    now: datetime,
+) -> Report:
+    """A report of a period, with how much of it came late: one statement."""
+    late = tx.execute(
+        select(func.count()).where(
+            SessionLog.clinic_id == caller.clinic_id,
+            and_(SessionLog.local_date >= period.from_on, SessionLog.local_date <= period.to_on),
+            SessionLog.received_at >= period.ends_at,
+            SessionLog.deleted_at.is_(None),
+        )
+    ).scalar_one()
+    return Report(
+        kind=kind,
+        title=title,
+        from_on=period.from_on,
+        to_on=period.to_on,
+        data_through=now,
+        late_items=late,
+        smallest_cell=period.least,
+        definitions=definitions,
+        tables=tables,
+        caution=caution,
+    )
+
+
+def text(name: str, title: str) -> Column:
+    """A column of words."""
+    return Column(name=name, title=title, kind=ColumnKind.TEXT)
+
+
+def count(name: str, title: str, unit: str | None = None) -> Column:
+    """A column of whole numbers."""
+    return Column(name=name, title=title, kind=ColumnKind.COUNT, unit=unit)
+
+
+def number(name: str, title: str, unit: str | None = None) -> Column:
+    """A column of numbers."""
+    return Column(name=name, title=title, kind=ColumnKind.NUMBER, unit=unit)
+
+
+def share(name: str, title: str) -> Column:
+    """A column of shares, 0-1."""
+    return Column(name=name, title=title, kind=ColumnKind.RATE)
+
+
+def partition(
+    name: str, title: str, of: Column, counts: Mapping[str, int], least: int, *, what: str, note: str | None = None
+) -> Table:
+    """How a total splits by `of`: one row a part, in the order given, and the total last. `what` names the counts."""
+    shown = withhold(Cell(sum(counts.values()), {"by": {part: Cell(value) for part, value in counts.items()}}), least)
+    rows: list[dict[str, Value]] = [{of.name: part, "count": cell.count} for part, cell in shown.splits["by"].items()]
+    rows.append({of.name: "total", "count": shown.count})
+    return Table(
+        name=name,
+        title=title,
+        columns=(of, count("count", what), WITHHELD),
+        rows=[row | {"withheld": "count" if row["count"] is None else None} for row in rows],
+        note=note,
+    )
+
+
+def _begins(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone)
