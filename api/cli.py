@@ -175,39 +175,11 @@ def run_export(settings: Settings, arguments: argparse.Namespace) -> None:
     """Write an export straight into a file that is not there yet."""
     if arguments.out.exists():
         raise ValueError(f"{arguments.out} is there already.")
-    database, now = _database(settings), datetime.now(UTC)
-    written_as = ExportFormat(arguments.format)
-    csv_only = {"bom": arguments.bom, "delimiter": arguments.delimiter}
-    draft = exports.ExportDraft(
-        content=ExportContent(arguments.content),
-        format=written_as,
-        options=csv_only if written_as is ExportFormat.CSV else {},
-        de_identified=arguments.de_identified,
-        from_on=arguments.from_on,
-        to_on=arguments.to_on,
-    )
-    veil = Veil(new_key(), now.date()) if draft.de_identified else None
-    with database.reading() as tx:
-        asked = exports.asked_of(tx, arguments.clinic, draft, now=now)
-        total = exporting.count_rows(tx, arguments.clinic, asked)
-    with tqdm(total=total, desc=draft.content.capitalize(), unit="row") as bar:
-
-        def read() -> Iterator[list[dict[str, Value]]]:
-            for page in pages(database.reading, arguments.clinic, asked, veil):
-                yield page.rows
-                bar.update(len(page.rows))
-
-        told = exporting.columns(draft.content, de_identified=draft.de_identified)
-        if written_as is ExportFormat.XLSX:
-            every_row = (row for rows in read() for row in rows)
-            title, folder = draft.content.capitalize(), arguments.out.absolute().parent
-            pieces = xlsx.rows_as_xlsx(title, told, every_row, created=now, folder=folder)
-        else:
-            pieces = (
-                lines(written_as, told, rows, draft.options, first=not number) for number, rows in enumerate(read())
-            )
-        with private(arguments.out).open("wb") as file:
-            file.writelines(pieces)
+    engine, database = open_database(settings.database_url)
+    try:
+        _write_export(database, arguments, datetime.now(UTC))
+    finally:
+        engine.dispose()
 
 
 def run_reassess(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -303,6 +275,46 @@ def create_staff(settings: Settings, arguments: argparse.Namespace) -> None:
             now=datetime.now(UTC),
         )
         print(account.id)
+
+
+def _write_export(database: Database, arguments: argparse.Namespace, now: datetime) -> None:
+    written_as = ExportFormat(arguments.format)
+    csv_only = {"bom": arguments.bom, "delimiter": arguments.delimiter}
+    draft = exports.ExportDraft(
+        content=ExportContent(arguments.content),
+        format=written_as,
+        options=csv_only if written_as is ExportFormat.CSV else {},
+        de_identified=arguments.de_identified,
+        from_on=arguments.from_on,
+        to_on=arguments.to_on,
+    )
+    veil = Veil(new_key(), now.date()) if draft.de_identified else None
+    with database.reading() as tx:
+        asked = exports.asked_of(tx, arguments.clinic, draft, now=now)
+        total = exporting.count_rows(tx, arguments.clinic, asked)
+    with tqdm(total=total, desc=draft.content.capitalize(), unit="row") as bar:
+
+        def read() -> Iterator[list[dict[str, Value]]]:
+            for page in pages(database.reading, arguments.clinic, asked, veil):
+                yield page.rows
+                bar.update(page.looked_at)
+
+        told = exporting.columns(draft.content, de_identified=draft.de_identified)
+        if written_as is ExportFormat.XLSX:
+            every_row = (row for rows in read() for row in rows)
+            title, folder = draft.content.capitalize(), arguments.out.absolute().parent
+            pieces = xlsx.rows_as_xlsx(title, told, every_row, created=now, folder=folder)
+        else:
+            pieces = (
+                lines(written_as, told, rows, draft.options, first=not number) for number, rows in enumerate(read())
+            )
+        out = private(arguments.out)
+        try:
+            with out.open("wb") as file:
+                file.writelines(pieces)
+        except BaseException:
+            out.unlink()  # half a file would look like a whole one
+            raise
 
 
 def _database(settings: Settings) -> Database:

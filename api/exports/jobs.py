@@ -5,7 +5,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -108,19 +108,23 @@ class Exporter:
         return ready
 
     def tidy(self, clinics: Sequence[UUID]) -> None:
-        """Remove what is nobody's: files that have expired or were deleted, and what a crash left behind."""
+        """Remove what is nobody's: files that have expired, what a crash left behind, and files nobody knows of once
+        they are so old that they would have expired.
+        """
         found = [path for path in self.folder.glob("*") if _OURS.fullmatch(path.name)]
         if not found:
             return
         # Looked up after they were seen: a row is there before its file.
-        held: set[str] = set()
+        known: dict[UUID, list[str]] = {}
         with self.reading() as tx:
             for clinic_id in clinics:
-                for export_id, holder in exports.kept(tx, clinic_id):
-                    held |= {str(export_id), f"{export_id}.{holder}"}
+                known |= exports.kept(tx, clinic_id)
+        old = (self.clock() - exports.EXPIRES_AFTER).timestamp()
         for path in found:
-            if path.name not in held:
-                remove(path)
+            names = known.get(UUID(path.name[:36]))
+            with suppress(FileNotFoundError):  # another sweep was faster
+                if (path.stat().st_mtime < old) if names is None else (path.name not in names):
+                    remove(path)
 
     def _export(self, clinic_id: UUID, export_id: UUID, ends_at: float) -> bool:
         with self.writing() as tx:
@@ -165,8 +169,7 @@ class Exporter:
             claimed = self._settle(
                 clinic_id,
                 replace(
-                    claimed,
-                    rows_done=claimed.rows_done + len(page.rows),
+                    _past(claimed, page),
                     place=page.place,
                     bytes_done=claimed.bytes_done + len(piece),
                     checksum=crc32(piece, claimed.checksum),
@@ -193,7 +196,7 @@ class Exporter:
                 yield from page.rows
                 if self.is_stopping():
                     raise _LostError
-                held = self._settle(clinic_id, replace(held, rows_done=held.rows_done + len(page.rows)))
+                held = self._settle(clinic_id, _past(held, page))
 
         try:
             told = columns(claimed.asked.content, de_identified=bool(claimed.veil))
@@ -232,7 +235,10 @@ class Exporter:
 
     def _give_up(self, clinic_id: UUID, claimed: Claimed, failure: ExportFailure) -> None:
         with self.writing() as tx:
-            exports.fail(tx, clinic_id, claimed, failure, now=self.clock())
+            is_ours = exports.fail(tx, clinic_id, claimed, failure, now=self.clock())
+        if is_ours:
+            with suppress(OSError):  # what cannot be removed now is when the folder is tidied
+                remove(path_of(self.folder, claimed.id))
 
 
 def private(path: Path) -> Path:
@@ -247,6 +253,12 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def _past(claimed: Claimed, page: Page) -> Claimed:
+    return replace(
+        claimed, rows_done=claimed.rows_done + page.looked_at, rows_written=claimed.rows_written + len(page.rows)
+    )
 
 
 def _failure_of(error: Exception) -> ExportFailure:

@@ -60,8 +60,9 @@ class ExportOut(Answer):
     requested_at: AwareDatetime
     status: ExportStatus
     progress: float = Field(description="0-1; 1 only when the file is ready.", examples=[0.42])
-    rows_done: int
-    rows_total: int | None = Field(description="As counted when it began; rows may have come since.")
+    rows_done: int = Field(description="Looked through, whether they were asked for or not.")
+    rows_total: int | None = Field(description="To look through, as counted when it began; rows may have come since.")
+    rows_written: int
     bytes_done: int
     finished_at: AwareDatetime | None
     expires_at: AwareDatetime | None = Field(description="When the file is removed.")

@@ -28,7 +28,10 @@ def upgrade() -> None:
         sa.Column("de_identified", sa.Boolean(), nullable=False),
         sa.Column("salt", sa.LargeBinary(32), nullable=True),
         *(sa.Column(name, sa.Date(), nullable=True) for name in ("from_on", "to_on")),
-        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("rows_done", "bytes_done", "checksum")),
+        *(
+            sa.Column(name, sa.BigInteger(), nullable=False)
+            for name in ("rows_done", "rows_written", "bytes_done", "checksum")
+        ),
         sa.Column("rows_total", sa.BigInteger(), nullable=True),
         sa.Column("place", _JSON, nullable=True),
         sa.Column("interruptions", sa.Integer(), nullable=False),

@@ -58,6 +58,7 @@ class Claimed:
     options: dict[str, Any]
     veil: Veil | None
     rows_done: int
+    rows_written: int
     rows_total: int | None
     """None: not counted yet."""
     place: Place | None
@@ -182,6 +183,7 @@ def claim(tx: Session, clinic_id: UUID, export_id: UUID, *, now: datetime) -> Cl
         options=found.options,
         veil=None if found.salt is None else Veil(found.salt, found.requested_at.date()),
         rows_done=found.rows_done,
+        rows_written=found.rows_written,
         rows_total=found.rows_total,
         place=found.place,
         bytes_done=found.bytes_done,
@@ -196,6 +198,7 @@ def advance(tx: Session, clinic_id: UUID, written: Claimed, *, now: datetime) ->
     until = _until(written.format, now)
     values = {
         "rows_done": written.rows_done,
+        "rows_written": written.rows_written,
         "rows_total": written.rows_total,
         "place": written.place,
         "bytes_done": written.bytes_done,
@@ -209,7 +212,7 @@ def begin_anew(tx: Session, clinic_id: UUID, claimed: Claimed) -> Claimed | None
     """Forget how far it had come: the file is not what was written down of it. That counts as an interruption, for it
     must not go on for ever. None if it is not ours any more.
     """
-    nothing: dict[str, Any] = {"rows_done": 0, "place": None, "bytes_done": 0, "checksum": 0}
+    nothing: dict[str, Any] = {"rows_done": 0, "rows_written": 0, "place": None, "bytes_done": 0, "checksum": 0}
     if not _write(tx, clinic_id, claimed, nothing | {"interruptions": Export.interruptions + 1}):
         return None
     return replace(claimed, **nothing)
@@ -241,13 +244,14 @@ def forget_exports(tx: Session, clinic_id: UUID, *, now: datetime) -> None:
     tx.execute(delete(Export).where(Export.clinic_id == clinic_id, Export.expires_at < now - KEPT))
 
 
-def kept(tx: Session, clinic_id: UUID) -> list[tuple[UUID, UUID | None]]:
-    """The exports whose files are somebody's, each with who is writing it."""
-    live = (ExportStatus.WAITING, ExportStatus.RUNNING, ExportStatus.DONE)
-    rows = tx.execute(
-        select(Export.id, Export.lease_holder).where(Export.clinic_id == clinic_id, Export.status.in_(live))
-    )
-    return [(export_id, holder) for export_id, holder in rows]
+def kept(tx: Session, clinic_id: UUID) -> dict[UUID, list[str]]:
+    """Every export with the names under which something of it may lie: its file, and what its writer is at."""
+    live = {ExportStatus.WAITING, ExportStatus.RUNNING, ExportStatus.DONE}
+    rows = tx.execute(select(Export.id, Export.status, Export.lease_holder).where(Export.clinic_id == clinic_id))
+    return {
+        export_id: [str(export_id), f"{export_id}.{holder}"] if status in live else []
+        for export_id, status, holder in rows
+    }
 
 
 def _asked(
@@ -276,7 +280,8 @@ def _until(written_as: ExportFormat, now: datetime) -> datetime:
 
 
 def _begin_anew(known: Export) -> None:
-    known.rows_done, known.place, known.bytes_done, known.checksum = 0, None, 0, 0
+    known.rows_done = known.rows_written = known.bytes_done = known.checksum = 0
+    known.place = None
 
 
 def _write(tx: Session, clinic_id: UUID, claimed: Claimed, values: dict[str, Any]) -> bool:
@@ -307,7 +312,6 @@ def _end(
     ).one_or_none()
     if found is None:
         return False
-    found.rows_done, found.bytes_done = claimed.rows_done, claimed.bytes_done
     _finish(found, status, now, failure)
     return True
 

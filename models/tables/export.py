@@ -91,8 +91,10 @@ class Export(Identified, Base, kw_only=True):
     to_on: Mapped[date | None]
     status: Mapped[ExportStatus] = mapped_column(default=ExportStatus.WAITING)
     rows_done: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Looked through, whether they were asked for or not."""
     rows_total: Mapped[int | None] = mapped_column(BigInteger, default=None)
-    """Counted once, as it begins; what comes meanwhile may exceed it."""
+    """To look through, counted once as it begins; what comes meanwhile may exceed it."""
+    rows_written: Mapped[int] = mapped_column(BigInteger, default=0)
     place: Mapped[list[Any] | None] = mapped_column(default=None)
     """The key of the last row written."""
     bytes_done: Mapped[int] = mapped_column(BigInteger, default=0)

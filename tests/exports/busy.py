@@ -90,3 +90,9 @@ class Office:
     def rows(self, caller: Caller, content: str = "sessions", **but: Any) -> list[dict[str, Any]]:
         """The rows of an export."""
         return [json.loads(line) for line in self.have(caller, content, **but).splitlines()]
+
+    def remove_all(self, caller: Caller) -> None:
+        """A clinic may have so many at a time."""
+        with self.database.writing() as tx:
+            for one in exports.exports(tx, caller, after=None, limit=100):
+                exports.delete_export(tx, caller, one.id)

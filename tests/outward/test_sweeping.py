@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -38,7 +39,7 @@ from tests.conftest import Clock
 from tests.outward.receiver import Receiver, a_closed_port, a_postbox, a_receiver, a_slow_line
 
 HERE = Allowed(plain_http=True, private=True)
-SETTINGS = Settings(sweep_seconds=0, allowed=HERE)
+SETTINGS = Settings(sweep_seconds=0, allowed=HERE, exports=Path("no such folder"))
 LATER = NOON + 10 * DAY
 
 

@@ -51,7 +51,12 @@ def server(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runn
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
-        environment = {**os.environ, "DATABASE_URL": url, "FOLLOWTHROUGH_PORT": port}
+        environment = {
+            **os.environ,
+            "DATABASE_URL": url,
+            "FOLLOWTHROUGH_PORT": port,
+            "FOLLOWTHROUGH_EXPORTS": str(folder / "files"),
+        }
         running = Running(f"http://127.0.0.1:{port}", environment, folder / "log")
         for said in (["migrate"], ["seed"], ["demo", "--if-empty"]) * 2:  # twice in a row, as two `make run`s
             done = running.command(*said)
@@ -213,7 +218,9 @@ def test_what_serve_prints_is_true(server: Running) -> None:
 
 
 def test_the_commands(server: Running) -> None:
-    assert re.fullmatch(r"\d+ flags announced, \d+ deliveries made, \d+ failed\.\n", server.command("sweep").stdout)
+    assert re.fullmatch(
+        r"\d+ flags announced, \d+ deliveries made, \d+ failed, 0 exports ready\.\n", server.command("sweep").stdout
+    )
     verified = server.command("reassess", "--verify")
     assert (verified.returncode, verified.stdout) == (0, "0 programs differ.\n")
     assert server.command("reassess").returncode == 0
