@@ -65,6 +65,21 @@ def outside(root: ET.Element) -> list[str]:
     ]
 
 
+def crossed(root: ET.Element) -> list[str]:
+    """Words an upright line runs through."""
+    uprights = [
+        (float(part.attrib["x1"]), *sorted((float(part.attrib["y1"]), float(part.attrib["y2"]))))
+        for part in root.iter(f"{SVG}line")
+        if part.attrib["x1"] == part.attrib["x2"]
+    ]
+    return [
+        box.words
+        for box in boxes(root)
+        for x, top, bottom in uprights
+        if box.left < x < box.right and top < box.baseline and box.baseline - FONT_SIZE < bottom
+    ]
+
+
 def hinted(root: ET.Element) -> dict[str, ET.Element]:
     """The parts that tell a pointer something, by what they tell."""
     return {told.text or "": part for part in root.iter() if part is not root for told in part.findall(f"{SVG}title")}

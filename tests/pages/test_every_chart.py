@@ -10,7 +10,7 @@ from api.pages.charts import Chart, Curve, DoseWeek, Fate, FlagRow, flags_by_kin
 from api.pages.charts.colours import FONT_SIZE
 from api.pages.charts.drawing import LegendItem, Svg, fitted, legend, plain, width_of
 from tests.pages.cohorts import DRAWN, MONDAY, any_chart
-from tests.pages.drawings import SVG, described, outside, parsed, touching, words_of
+from tests.pages.drawings import SVG, crossed, described, outside, parsed, touching, words_of
 
 HOSTILE = "</title><script>alert('\"&\x00\x1b\ud800\ufffe')</script> ]]> <!-- <b>"
 
@@ -56,6 +56,7 @@ def test_words_touch_neither_each_other_nor_the_frame(name: str) -> None:
     assert words_of(root)
     assert touching(root) == []
     assert outside(root) == []
+    assert crossed(root) == []
 
 
 @every
@@ -91,6 +92,7 @@ def test_whatever_the_data_the_words_fit(chart: Chart) -> None:
     root = parsed(chart)
     assert touching(root) == []
     assert outside(root) == []
+    assert crossed(root) == []
     assert "nan" not in chart.svg.replace(plain(chart.says), "")
 
 

@@ -55,6 +55,12 @@ def test_a_withheld_count_is_not_drawn_and_not_passed_over() -> None:
     assert {"12+", "Some counts are withheld because too few."} <= set(words_of(parsed(chart)))
 
 
+def test_a_kind_of_which_all_is_withheld_says_so_at_its_place() -> None:
+    rows = [SILENCE, FlagRow(kind="Fall", fates={Fate.OPEN: None})]
+    words = words_of(parsed(flags_by_kind(rows, key="k")))
+    assert words[words.index("Fall") + 1] == "withheld"
+
+
 @given(flag_tables)
 def test_the_words_sum_every_fate(rows: list[FlagRow]) -> None:
     assume(any(count != 0 for row in rows for count in row.fates.values()))

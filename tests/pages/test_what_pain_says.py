@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from api.pages.charts import Chart, ImportantChange, RevisionMark, SessionPoint, pain_and_effort
 from api.pages.charts.pain import PAIN_HEIGHT
 from tests.pages.cohorts import MONDAY, points, some_points
-from tests.pages.drawings import SVG, hinted, parsed, words_of
+from tests.pages.drawings import SVG, boxes, hinted, parsed, words_of
 
 
 def told(*pains: int | None, every_days: int = 1) -> list[SessionPoint]:
@@ -115,6 +115,14 @@ def test_a_revision_too_close_to_be_named_is_still_drawn_and_told() -> None:
     assert named == ["Revision 1", "Revision 2", "Revision 3"]
     assert len([words for words in hinted(parsed(chart)) if words.startswith("Revision")]) == 8
     assert chart.says.count("revision") == 8
+
+
+def test_a_revision_on_the_last_day_is_named_on_the_left_of_its_line() -> None:
+    marks = [RevisionMark(number=2, on=MONDAY + timedelta(days=299))]
+    root = parsed(pain_and_effort(some_points(300), marks, key="k"))
+    (name,) = (box for box in boxes(root) if box.words == "Revision 2")
+    line = hinted(root)["Revision 2 took effect on 27 Dec 2025"]
+    assert name.right < float(line.attrib["x1"])
 
 
 def test_the_words_of_two_months() -> None:

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+import pytest
 from hypothesis import assume, given
 
 from api.pages.charts import DoseWeek, StandingsWeek, standings, standings_over_time, weekly_bars, weeks as bars
@@ -94,6 +95,24 @@ def test_standings_are_stacked_from_the_axis_and_their_heights_are_their_counts(
     assert float(lapsed["y"]) + float(lapsed["height"]) == float(on_track["y"])
     assert float(on_track["height"]) == 4 * float(lapsed["height"]) == 0.8 * standings.HEIGHT
     assert (on_track["fill"], lapsed["fill"]) == ("url(#k-full)", "url(#k-crossed)")
+
+
+def test_narrow_bars_join_and_are_outlined_together_down_to_a_missing_week() -> None:
+    """99 weeks of 10 programs, one missing in the middle: two runs, each up, across and down."""
+    season = [
+        StandingsWeek(starts_on=MONDAY + timedelta(weeks=week), counts={ON_TRACK: 10})
+        for week in range(99)
+        if week != 50
+    ]
+    root = parsed(standings_over_time(season, key="k"))
+    (outline,) = (part.attrib["d"] for part in root.iter(f"{SVG}path") if part.get("class") == "ft-line-slate")
+    foot = f"V{standings.TOP + standings.HEIGHT}"
+    assert outline.count("M") == outline.count(foot) == 2
+    assert outline.count("H") == 98
+    bars = list(hinted(root).values())
+    assert float(bars[1].attrib["x"]) - float(bars[0].attrib["x"]) == pytest.approx(
+        float(bars[0].attrib["width"]), abs=0.011
+    )
 
 
 def test_the_words_of_the_first_and_the_last_week() -> None:

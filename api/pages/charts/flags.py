@@ -121,7 +121,8 @@ def _bar(row: FlagRow, top: float, most: int, key: str) -> Iterator[Svg]:
             width = count / most * (RIGHT - LEFT)
             yield filled(key, pattern, x, y, width, BAR, hint(f"{row.kind}: {count:,} {WORDS[fate].lower()}"))
             x += width
-    yield text(f"{row.total:,}{'+' if _withheld([row]) else ''}", x + 6, y + 12)
+    total = f"{row.total:,}{'+' if _withheld([row]) else ''}" if row.total else "withheld"
+    yield text(total, x + 6, y + 12)
 
 
 def _scale(ticks: Sequence[int], bottom: float) -> list[Svg]:

@@ -93,6 +93,25 @@ class _Panel:
         return self.top + self.height * (1 - value / WORST)
 
 
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """Where a revision's name stands; its line comes up to the name's row from below."""
+
+    mark: RevisionMark
+    row: int
+    line_x: float
+    left: float
+    right: float
+
+    def meets(self, other: "_Name") -> bool:
+        """Whether the names touch or one's line runs through the other's name."""
+        side_by_side = self.row == other.row and self.left < other.right + GAP and other.left < self.right + GAP
+        return side_by_side or self.runs_through(other) or other.runs_through(self)
+
+    def runs_through(self, other: "_Name") -> bool:
+        return self.row <= other.row and other.left <= self.line_x <= other.right
+
+
 def pain_and_effort(
     points: Sequence[SessionPoint],
     revisions: Sequence[RevisionMark] = (),
@@ -118,7 +137,9 @@ def pain_and_effort(
     revisions = sorted(revisions, key=lambda mark: (mark.on, mark.number))
     days = sorted([point.on for point in points] + [mark.on for mark in revisions])
     time = _Time(days[0], days[-1])
-    names, rows = _names(revisions, time)
+    names = _names(revisions, time)
+    rows = max((name.row + 1 for name in names), default=0)
+    reaches = {name.mark: (rows - name.row) * LINE_HEIGHT + 4 for name in names}
     pain = _Panel("pain", NAMES_TOP + rows * LINE_HEIGHT + 6, PAIN_HEIGHT, "rust")
     effort = _Panel("effort", pain.top + PAIN_HEIGHT + 2 * LINE_HEIGHT + 12, EFFORT_HEIGHT, "blue")
     bottom = effort.top + EFFORT_HEIGHT
@@ -135,9 +156,12 @@ def pain_and_effort(
             *(
                 _mark(mark, time.start_of(mark.on), panel, reach)
                 for mark in revisions
-                for panel, reach in ((pain, rows * LINE_HEIGHT + 2), (effort, 0))
+                for panel, reach in ((pain, reaches.get(mark, 0)), (effort, 0))
             ),
-            *names,
+            *(
+                text(f"Revision {name.mark.number}", name.left, NAMES_TOP + name.row * LINE_HEIGHT + 11)
+                for name in names
+            ),
             *_course(points, time, pain),
             *_course(points, time, effort),
             *date_axis(labelled, x_of=time.middle_of, y=bottom),
@@ -147,22 +171,17 @@ def pain_and_effort(
     )
 
 
-def _names(revisions: Sequence[RevisionMark], time: _Time) -> tuple[list[Svg], int]:
-    """Each revision's name beside its line, in the first row where it touches none before it; and the rows used."""
-    ends = [float("-inf")] * LABEL_ROWS
-    drawn: list[Svg] = []
-    used = 0
+def _names(revisions: Sequence[RevisionMark], time: _Time) -> list[_Name]:
+    """Each revision's name in the first row where neither it nor its line meets another's; left out where none is."""
+    placed: list[_Name] = []
     for mark in revisions:
-        words = f"Revision {mark.number}"
-        width = width_of(words)
-        x = min(time.start_of(mark.on) + 4, WIDTH - 6 - width)
-        row = next((row for row, end in enumerate(ends) if end + GAP <= x), None)
-        if row is None:
-            continue
-        ends[row] = x + width
-        used = max(used, row + 1)
-        drawn.append(text(words, x, NAMES_TOP + row * LINE_HEIGHT + 11))
-    return drawn, used
+        line_x, width = time.start_of(mark.on), width_of(f"Revision {mark.number}")
+        left = line_x + 4 if line_x + 4 + width <= WIDTH - 6 else line_x - 4 - width
+        rows = (_Name(mark, row, line_x, left, left + width) for row in range(LABEL_ROWS))
+        name = next((name for name in rows if not any(name.meets(other) for other in placed)), None)
+        if name:
+            placed.append(name)
+    return placed
 
 
 def _mark(mark: RevisionMark, x: float, panel: _Panel, reach: float) -> Svg:

@@ -83,6 +83,7 @@ def standings_over_time(weeks: Sequence[StandingsWeek], *, key: str) -> Chart:
                 for week in weeks
                 for rectangle in _bar(week, axis.middle_of(week.starts_on), axis.pitch, HEIGHT / ticks[-1], key)
             ),
+            *([_outline(weeks, axis, HEIGHT / ticks[-1])] * (axis.pitch < JOINED_UNDER)),
             *axis.drawn(bottom),
             key_of_fills,
             *([text(WITHHELD, left, end + 11, paint="quiet")] * note),
@@ -107,6 +108,20 @@ def _bar(week: StandingsWeek, middle: float, pitch: float, pixels_each: float, k
             told = hint(f"Week of {day_and_year(week.starts_on)}: {count:,} {_words(standing)}")
             dashes = f"{width:.2f} {height:.2f}" if joined else None
             yield filled(key, pattern, middle - width / 2, foot, width, height, told, dashes=dashes)
+
+
+def _outline(weeks: Sequence[StandingsWeek], axis: WeekAxis, pixels_each: float) -> Svg:
+    """Around all joined bars, down to the axis where a week is missing."""
+    foot = TOP + HEIGHT
+    d = ""
+    end = None
+    for week in weeks:
+        start = axis.middle_of(week.starts_on) - axis.pitch / 2
+        if end is None or start - end > axis.pitch / 2:
+            d += f"V{foot}" * bool(d) + f"M{start:.2f} {foot}"
+        end = start + axis.pitch
+        d += f"V{foot - week.total * pixels_each:.2f}H{end:.2f}"
+    return path(f"{d}V{foot}", "slate", stroke_width=0.8)
 
 
 def _scale(ticks: Sequence[int], left: float, right: float) -> list[Svg]:
