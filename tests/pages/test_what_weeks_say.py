@@ -58,6 +58,14 @@ def test_the_words_of_six_weeks() -> None:
     assert [row[3] for row in chart.rows] == ["85 %", "60 %", "excluded", "nothing due", "0 %", "100 %"]
 
 
+def test_a_week_on_a_cut_is_in_the_band_above_it() -> None:
+    season = [
+        DoseWeek(starts_on=MONDAY + timedelta(weeks=week), done=done, expected=5) for week, done in enumerate((4, 3))
+    ]
+    says = weekly_bars(season, key="k").says
+    assert "1 week at 80 % or more, 1 from 60 % to under 80 %, 0 under 60 %" in says
+
+
 def test_a_week_nobody_told_of_is_a_gap() -> None:
     without = [SEASON[0], SEASON[1], SEASON[5]]
     xs = [float(part.attrib["x"]) for part in hinted(parsed(weekly_bars(without, key="k"))).values()]
