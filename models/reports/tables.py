@@ -79,7 +79,7 @@ class Report:
     data_through: datetime
     """Up to when what had arrived is in it."""
     late_items: int
-    """Sessions of the period that arrived after it had ended."""
+    """Sessions of the period's whole weeks that took more than 48 hours to arrive."""
     smallest_cell: int
     """Counts of fewer people are withheld; 0: nothing is."""
     definitions: Sequence[Definition]

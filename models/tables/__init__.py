@@ -48,7 +48,7 @@ from models.tables.program import (
     Teaching,
 )
 from models.tables.session import DoneShare, RejectedSession, SessionEntry, SessionLog, SessionVersion, Source
-from models.tables.standing import Flag, ProgramStanding, ProgramWeek
+from models.tables.standing import Flag, ProgramStanding, ProgramWeek, ReportVersion
 
 __all__ = [
     "Account",
@@ -100,6 +100,7 @@ __all__ = [
     "Reached",
     "RejectedSession",
     "Reply",
+    "ReportVersion",
     "Review",
     "Revision",
     "Role",
