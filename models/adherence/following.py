@@ -12,6 +12,8 @@ from models.adherence.rates import Bout, Rate, Rates
 from models.adherence.schedule import UNIT, WEEK, Schedule, line_weight
 from models.adherence.wording import short_day, why
 
+UNTITLED = "Home exercise program"
+"""What a program is called that nobody gave a title."""
 FEW = 3
 """Sessions whose median is the pain at the beginning, and lately."""
 DAY = timedelta(days=1)
@@ -109,7 +111,8 @@ def letter(
     reasons: Mapping[str, int],
 ) -> str:
     """One paragraph a therapist can paste into a letter, from the same numbers as the tables beside it."""
-    told = [f"Home exercise program “{title}”, {long_day(first)} to {long_day(last)}."]
+    named = f" “{title}”" if title != UNTITLED else ""
+    told = [f"Home exercise program{named}, {long_day(first)} to {long_day(last)}."]
     if initiation is None:
         return " ".join([*told, "No session has been logged."])
     told.append("Begun on the first day." if initiation == 0 else f"Begun {_days(initiation)} after the start.")
@@ -130,7 +133,9 @@ def letter(
     told.append(_pain(pain, matters))
     if reasons:
         most = sorted(reasons.items(), key=lambda one: (-one[1], one[0]))[:3]
-        told.append(f"Reasons given for not exercising: {', '.join(f'{why(code)} ({times})' for code, times in most)}.")
+        told.append(
+            f"Reasons given for leaving exercise out: {', '.join(f'{why(code)} ({times})' for code, times in most)}."
+        )
     told.append("From the patient's own logs, which tend to say somewhat more than was done.")
     return " ".join(part for part in told if part)
 

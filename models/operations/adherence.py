@@ -111,4 +111,11 @@ def _bouts(tx: Session, clinic_id: UUID, program_id: UUID, as_of: datetime, repl
                 low_trust=waited > LOW_TRUST_AFTER,
                 received_at=past.received_at,
             )
-    return sorted(known.values(), key=lambda bout: bout.day)
+    ordered = sorted(known.items(), key=lambda one: (one[1].day, _performed(one[1]), one[0]))
+    return [bout for _, bout in ordered]
+
+
+def _performed(bout: Bout) -> datetime:
+    assert bout.received_at is not None  # both are of every stored session
+    assert bout.waited is not None
+    return bout.received_at - bout.waited

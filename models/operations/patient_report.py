@@ -131,6 +131,7 @@ def patient_report(
     pain = trend(bout.pain for bout in lately)
     matters = known.course.thresholds.pain_change
     reasons = Counter(report.reason for report in told if report.reason)
+    reasons.update(entry.reason for bout in lately for entry in bout.entries if entry.skipped and entry.reason)
     excluded = _excluded(known.plan, silent, first, last)
     initiation = None if known.first_day is None else (known.first_day - known.plan.starts_on).days
     staff = caller.role is not Role.PATIENT
