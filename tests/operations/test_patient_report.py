@@ -125,8 +125,8 @@ def test_ann_who_follows_it_with_a_pause_and_a_revision(tx: Session, ines: Calle
         " following it the patient exercised on 11 of 11 expected days (100 %), did 94 % of the exercises prescribed"
         " for them, 98 % of the prescribed amount of those. Not counted: 5 days of pause. Still going 20 days after"
         " the first session. Pain with exercise went from 6 to 2 of 10 (medians of the first and last three told), a"
-        " change that matters (2). Reasons given for leaving exercise out: unsure how to do it (1). From the patient's own"
-        " logs, which tend to say somewhat more than was done."
+        " change that matters (2). Reasons given for leaving exercise out: unsure how to do it (1). From the patient's"
+        " own logs, which tend to say somewhat more than was done."
     )
     assert report.own_words.startswith("You exercised on 11 of 11 planned days.")
 
