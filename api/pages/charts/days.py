@@ -181,9 +181,9 @@ def _labelled_months(first: date, last: date) -> list[date]:
 def _says(days: Sequence[Day]) -> str:
     counts = Counter(day.state for day in days)
     done, partly, missed = (counts[state] for state in (DayState.DONE, DayState.PARTLY, DayState.MISSED))
-    due = done + partly + missed
     also = [f"partly on {partly}"] * bool(partly) + [f"missed on {missed}"] * bool(missed)
-    course = listed([f"done on {done} of {counted(due, 'day')} due", *also]) if due else "no day was due"
+    # Not "of so many": whoever may choose the days is not asked for each of them.
+    course = listed([f"done on {counted(done, 'day')}", *also]) if done or also else "no day was due"
     others = [
         f"{words}: {counted(counts[state], 'day')}."
         for state, words in WORDS.items()
