@@ -86,9 +86,8 @@ class _Came:
 
 
 def data_quality_report(tx: Session, caller: Caller, period: Period, *, now: datetime) -> Report:
-    """How sessions came in a period, what was rejected, and how phones are in touch now. Three statements, and that of
-    every report.
-    """
+    """How sessions came in a period, what was rejected, and how phones are in touch now: three statements."""
+    came, late = _came(tx, caller.clinic_id, period)
     return report(
         tx,
         caller,
@@ -97,15 +96,17 @@ def data_quality_report(tx: Session, caller: Caller, period: Period, *, now: dat
         title="How far the data can be relied on",
         definitions=DEFINITIONS,
         tables=[
-            _sessions_table(_came(tx, caller.clinic_id, period), period.least),
+            _sessions_table(came, period.least),
             _rejected_table(tx, caller.clinic_id, period),
             _phones_table(tx, caller.clinic_id, period),
         ],
+        late_items=late,
         now=now,
     )
 
 
-def _came(tx: Session, clinic_id: UUID, period: Period) -> list[_Came]:
+def _came(tx: Session, clinic_id: UUID, period: Period) -> tuple[list[_Came], int]:
+    """How sessions came, and how many of them late."""
     live = SessionLog.deleted_at.is_(None)
     ways = {
         "dated back": and_(live, SessionLog.low_trust),
@@ -147,7 +148,8 @@ def _came(tx: Session, clinic_id: UUID, period: Period) -> list[_Came]:
     found = [_Came("late", first, last + 6 * DAY, done, late, programs, programs_late)]
     for what, some, of_whom in zip(ways, such, patients_such, strict=True):
         found.append(_Came(what, period.from_on, period.to_on, sessions, some, patients, of_whom))
-    return found if first <= last else found[1:]  # without a whole week, nothing is said of late ones
+    # Without a whole week, nothing is said of late ones.
+    return found if first <= last else found[1:], int(late)
 
 
 def _sessions_table(came: Sequence[_Came], least: int) -> Table:

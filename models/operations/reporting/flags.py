@@ -320,13 +320,18 @@ def _precision_table(silences: Shown | None) -> Table:
         cells = {"patients": silences} | dict(parts)
         hidden = too_few(cells)
         true, false = parts["true"].count, parts["false"].count
-        row = _values(cells) | {"precision": _share(true, false)}
+        row: dict[str, Value] = {
+            "kind": FlagKind.SILENCE.value,
+            **_values(cells),
+            "precision": _share(true, false),
+        }
         rows.append(marked(row, hidden | ({"precision"} if hidden & {"true", "false"} else set())))
     return Table(
         name="silence_precision",
         title="Silences by what they turned out to be",
         columns=(
-            count("patients", "Patients with a silence (the last of each)"),
+            text("kind", "Kind of flag"),
+            count("patients", "Patients (the last flag of each)"),
             count("true", "Patients who had really gone"),
             count("false", "Patients who had not"),
             count("unknown", "Patients of whom it is not known yet"),
@@ -378,14 +383,18 @@ def _returns_table(silences: Shown | None) -> Table:
         parts = contacted.splits["back"]
         cells = {"contacted": contacted} | dict(parts)
         hidden = too_few(cells)
-        back = _share(parts["returned"].count, parts["not_returned"].count)
-        row = _values(cells) | {"share_returned": back}
+        row: dict[str, Value] = {
+            "kind": FlagKind.SILENCE.value,
+            **_values(cells),
+            "share_returned": _share(parts["returned"].count, parts["not_returned"].count),
+        }
         rows.append(marked(row, hidden | ({"share_returned"} if hidden & {"returned", "not_returned"} else set())))
     return Table(
         name="returns",
         title=f"Returned within {RETURNS_WITHIN.days} days after an attempt about a silence",
         columns=(
-            count("contacted", "Patients with an attempt about their last silence"),
+            text("kind", "Kind of flag"),
+            count("contacted", "Patients with an attempt about the last of each"),
             count("returned", f"Patients who returned within {RETURNS_WITHIN.days} days"),
             count("not_returned", "Patients who did not"),
             count("too_early", "Patients of whom it is too early to say"),

@@ -215,16 +215,22 @@ def _improved_table(improved: Shown) -> Table:
 
 
 def _reasons_table(by_how: Mapping[str, Shown]) -> Table:
+    rows = []
+    for reason in _REASONS:
+        cells = {how: by_how[how].splits["reason"][reason] for how in (WITHDRAWN, SILENT)}
+        if any(cell.count != 0 for cell in cells.values()):
+            values: dict[str, Value] = {"reason": str(reason), **{how: cell.count for how, cell in cells.items()}}
+            rows.append(marked(values, too_few(cells)))
     return Table(
         name="reasons",
         title="Reasons of those who stopped otherwise",
-        columns=(text("how", "How it ended"), text("reason", "Reason"), count("count", "Programs"), WITHHELD),
-        rows=[
-            _counted({"how": how, "reason": reason}, cell)
-            for how in (WITHDRAWN, SILENT)
-            for reason, cell in by_how[how].splits["reason"].items()
-            if cell.count != 0
-        ],
+        columns=(
+            text("reason", "Reason"),
+            count(WITHDRAWN, "Programs withdrawn"),
+            count(SILENT, "Programs gone silent, by the last reason told"),
+            WITHHELD,
+        ),
+        rows=rows,
         note="The last reason told before a silence need not be the reason of the silence, and those who went silent"
         " without a word may have others. Reasons nobody gave are left out.",
     )
