@@ -34,7 +34,7 @@ counts as settled. With Cat's late session 6 of 11 expected days are known, low 
 |-----|--------------------------------------------------------------------------|-----------|-------------|-------|
 | Ann | stops on 20 March: feels better                                          | improved  |             | 2     |
 | Ben | stops on 31 March: no time                                               | withdrawn | no time     | 4     |
-| Cat | the first week, then nothing                                             | silent    | none given  | 0     |
+| Cat | the first week, then nothing but “ill”, taken back                       | silent    | none given  | 0     |
 | Dan | the first week; on 12 March: feels better                                | improved  |             | 0     |
 | Eve | the first week; on the 10th: boring, on the 11th: no time                | silent    | no time     | 0     |
 | Flo | discharged on 26 May, the 84th day after                                 |           |             | 12    |
@@ -252,6 +252,14 @@ def test_a_promise_that_was_never_needed_and_one_that_lies_ahead_were_not_raised
     assert rows(ward.report("flags", "03-03", "03-31", "03-17"), "flags") == [["total", 0, 0, *[None] * 8]]
 
 
+def test_an_attempt_before_the_flag_opened_took_no_hours(tx: Session) -> None:
+    ward = Ward(tx)
+    ward.admits("Dan")
+    ward.does("Dan", weeks(1))
+    ward.tries("Dan", at("03-17"), now=at("03-18"))
+    assert rows(ward.report(*FLAGS), "contact") == [["silence", 1, 1, 0, 1.0, 0.0, None]]
+
+
 def exercised(tx: Session, least: int | None = 0) -> Ward:
     """The second story."""
     ward = Ward(tx, least)
@@ -335,6 +343,20 @@ def test_what_only_one_of_three_did_is_withheld_beside_what_all_did(tx: Session)
     assert [row[0] for row in rows(report, "most_skipped")] == ["1 of fewer than 3 patients each"]
 
 
+def test_a_reason_of_too_few_is_withheld_where_those_who_skipped_are_not(tx: Session) -> None:
+    """Of three who skipped, two were bored: that they were three may be told, and nothing of why."""
+    ward = Ward(tx, least=3)
+    for name, reason in (("Ann", "boring"), ("Ben", "boring"), ("Cat", "no_time")):
+        bird, bridge = ward.admits(name, a_draft(a_dosage(), a_dosage())).items
+        entries = [
+            EntryReport(line_id=bird.line_id),
+            EntryReport(line_id=bridge.line_id, skipped=True, reason=reason),
+        ]
+        ward.says(a_report(ward.id(name), done=DoneShare.SOME, entries=entries), NOON)
+    skipped = rows(ward.report(*EXERCISES), "most_skipped")
+    assert skipped == [["glute-bridge", "Glute bridge", 3, 0, 3, 3, 1.0, None, "reason"]]
+
+
 def stopped(tx: Session, least: int | None = 0) -> Ward:
     """The third story."""
     ward = Ward(tx, least)
@@ -345,6 +367,9 @@ def stopped(tx: Session, least: int | None = 0) -> Ward:
     for name, day, reason in (("Dan", "03-12", "feel_better"), ("Eve", "03-10", "boring"), ("Eve", "03-11", "no_time")):
         said = a_report(ward.id(name), at(day).date(), done=DoneShare.NONE, reason=reason)
         ward.says(said, at(day))
+    unsaid = a_report(ward.id("Cat"), date(2025, 3, 12), done=DoneShare.NONE, reason="ill")
+    ward.says(unsaid, at("03-12"))
+    ward.says(Deletion(id=unsaid.id, base_version=1, program_id=ward.id("Cat")), at("03-12", 13))
     own = a_draft(starts_on=date(2024, 9, 2), type=ProgramType.SELF_DIRECTED)
     programs.complete(tx, ward.ines, ward.admits("Gus", own).program.id, now=NOON)
     programs.stop(tx, ward.ines, ward.id("Ann"), reason="feel_better", now=at("03-20"))
