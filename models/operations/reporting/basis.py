@@ -1,17 +1,18 @@
 """What all clinic reports stand on: the period, what is withheld, and what must be said beside the numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Float, cast, extract, func, select
 from sqlalchemy.orm import Session
 
 from models.operations.callers import Caller
 from models.refusals import Invalid
 from models.reports.tables import WITHHELD, Column, ColumnKind, Definition, Report, Table, Value
-from models.reports.withheld import Cell, withhold
+from models.reports.withheld import Cell, Shown, withhold
 from models.tables import Clinic, ProgramWeek
 
 SMALLEST_CELL = "smallest_cell"
@@ -65,8 +66,8 @@ def period_of(
     return Period(
         from_on=first,
         to_on=last,
-        starts_at=_begins(first, zone),
-        ends_at=_begins(last + timedelta(days=1), zone),
+        starts_at=begins(first, zone),
+        ends_at=begins(last + timedelta(days=1), zone),
         today=today,
         zone=zone,
         least=int(clinic.settings.get(SMALLEST_CELL, DEFAULT_SMALLEST)),
@@ -143,5 +144,23 @@ def partition(
     )
 
 
-def _begins(day: date, zone: ZoneInfo) -> datetime:
+def too_few(cells: Mapping[str, Shown]) -> set[str]:
+    """The names of the cells that are withheld."""
+    return {name for name, cell in cells.items() if cell.count is None}
+
+
+def marked(row: Mapping[str, Value], withheld: Collection[str]) -> dict[str, Value]:
+    """A row as it is published: without the values of the columns that are withheld, which it names."""
+    names = [name for name in row if name in withheld]
+    shown = {name: None if name in withheld else value for name, value in row.items()}
+    return shown | {"withheld": " ".join(names) or None}
+
+
+def seconds_between(earlier: Any, later: Any) -> ColumnElement[float]:
+    """Seconds from one column to another, both instants or both dates, on either database."""
+    return cast(extract("epoch", later) - extract("epoch", earlier), Float)
+
+
+def begins(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant of a local day."""
     return datetime.combine(day, time(), zone)
