@@ -133,9 +133,9 @@ def clinic_charts(reports: Sequence[Report], lives: Sequence[Life], least: int) 
     """By file name: retention, how programs stood, flags by what became of them."""
     tables = {(report.kind, table.name): table for report in reports for table in report.tables}
     charts = {"retention": _retention_chart(lives, least)}
-    if table := tables.get(("caseload", "standings_by_week")):
+    if table := tables.get(("standings", "standings_by_week")):
         charts["standings"] = _standings_chart(table)
-    if table := tables.get(("flags", "by_kind")):
+    if table := tables.get(("flags", "flags")):
         charts["flags"] = _flags_chart(table)
     return charts
 
@@ -146,22 +146,35 @@ def _standings_chart(table: Table) -> Chart:
         monday = row["monday"]
         assert isinstance(monday, date)  # the table's first column
         withheld = set(str(row["withheld"] or "").split())
-        counts = {one: _count(row[one.value], one.value in withheld) for one in Standing if one.value in row}
+        counts = {one: _count(row[one.value], withheld=one.value in withheld) for one in Standing if one.value in row}
         weeks.append(StandingsWeek(starts_on=monday, counts=counts))
     return standings_over_time(weeks, key="standings")
+
+
+_FATES = {
+    Fate.RETURNED: ("returned",),
+    Fate.BY_HAND: ("handled", "dismissed"),
+    Fate.LATE_DATA: ("late_data",),
+    Fate.OTHER: ("settled", "ended"),
+    Fate.OPEN: ("open",),
+}
+"""What the chart tells of the table's fates."""
 
 
 def _flags_chart(table: Table) -> Chart:
     rows = []
     for row in table.rows:
         withheld = set(str(row["withheld"] or "").split())
-        fates = {fate: _count(row[fate.value], fate.value in withheld) for fate in Fate}
+        fates = {
+            fate: None if withheld & set(names) else sum(_count(row[name], withheld=False) or 0 for name in names)
+            for fate, names in _FATES.items()
+        }
         if row["kind"] != "total":
             rows.append(FlagRow(kind=str(row["kind"]).replace("_", " "), fates=fates))
     return flags_by_kind(rows, key="flags")
 
 
-def _count(value: Value, withheld: bool) -> int | None:  # noqa: FBT001  (a fact about the value)
+def _count(value: Value, *, withheld: bool) -> int | None:
     return None if withheld or not isinstance(value, int) else value
 
 

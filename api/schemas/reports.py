@@ -62,7 +62,9 @@ class ReportOut(Answer):
     from_on: date | None = Field(description="Local, included; null: not about a period.")
     to_on: date | None = Field(description="Local, included; null: not about a period.")
     data_through: AwareDatetime = Field(description="What had arrived by then is in it.")
-    late_items: int = Field(description="Sessions of its whole weeks that took more than 48 hours.")
+    late_items: int | None = Field(
+        description="Sessions of its whole weeks that took more than 48 hours; null: too few to say."
+    )
     smallest_cell: int = Field(description="Counts of fewer people are withheld; 0: nothing is.")
     definitions: list[DefinitionOut]
     tables: list[TableOut]

@@ -25,6 +25,7 @@ from models.operations.reporting.caseload import caseload_report
 from models.operations.reporting.months import differences, month_of
 from models.operations.reporting.outcomes import outcomes_report
 from models.operations.reporting.retention import retention_report
+from models.operations.reporting.standings import standings_report
 from models.refusals import Invalid, Unknown
 from models.reports.tables import Report, Table
 from models.tables import Clinic, ConditionStatus, Patient, Program, ProgramWeek
@@ -152,6 +153,22 @@ def test_outcomes(tx: Session, ines: Caller) -> None:
     assert tuple(table(report, "function").rows[0].values()) == ("80 % and more", 1, 3.0, 1.0, None)
     assert report.caution is not None
     assert "association" in report.caution
+
+
+@pytest.mark.usefixtures("four")
+def test_standings_over_time(tx: Session, ines: Caller) -> None:
+    """Bo's silence lapses on 21 March and stands at stopped before the end of the next week; Cy's word ends his program
+    on 7 April; Di has only begun.
+    """
+    with at_most(4):
+        report = standings_report(tx, ines, a_period(tx, ines), now=NOW)
+    told = [tuple(row.values())[1:-1] for row in table(report, "standings_by_week").rows]
+    assert told == [
+        *[(3, 0, 0, 0, 0, 3)] * 2,
+        (2, 0, 1, 0, 0, 3),
+        *[(2, 0, 0, 1, 0, 3)] * 2,
+        *[(1, 0, 0, 1, 0, 2)] * 3,
+    ]
 
 
 @pytest.mark.usefixtures("four")

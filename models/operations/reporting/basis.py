@@ -100,7 +100,7 @@ def report(
         from_on=period.from_on,
         to_on=period.to_on,
         data_through=now,
-        late_items=late_items,
+        late_items=None if 0 < late_items < period.least else late_items,
         smallest_cell=period.least,
         definitions=definitions,
         tables=tables,

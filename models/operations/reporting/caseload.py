@@ -1,18 +1,18 @@
 """Who is being treated, how they stand, and how the weeks went."""
 
+import json
 from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import String, and_, cast, func, literal, not_, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from models.adherence import Standing, standing_at
+from models.adherence import Standing
 from models.adherence.schedule import UNIT
 from models.operations.callers import Caller
 from models.operations.prescribing import RUNNING
 from models.operations.reporting.basis import Period, count, number, partition, report, share, text
-from models.operations.standings import forecast_of
 from models.reports.definitions import COMPLETENESS, DOSE, WEEKLY_FREQUENCY
 from models.reports.tables import WITHHELD, Column, ColumnKind, Definition, Report, Table, Value
 from models.reports.withheld import Cell, withhold
@@ -42,12 +42,11 @@ def caseload_report(tx: Session, caller: Caller, period: Period, *, now: datetim
     """Patients by standing, therapist, condition and protocol as of now, and the whole weeks of the period: two
     statements.
     """
-    running = _running(tx, caller)
-    patients = {patient_id: (therapist, codes) for patient_id, therapist, codes, *_ in running}
-    standings = Counter(standing_at(standing.standing, forecast_of(standing), now) for *_, standing in running)
-    therapists = Counter(therapist or "nobody" for therapist, _ in patients.values())
-    protocols = Counter(protocol or "own program" for _, _, _, protocol, _ in running)
-    conditions = Counter(code for _, codes in patients.values() for code in set(codes.split(",")) if code)
+    found = _counts(tx, caller, now)
+    standings: Counter[str] = Counter(found["standing"])
+    for forecast, programs in found["changed"].items():
+        changes = [(datetime.fromisoformat(at), standing) for at, standing in json.loads(forecast)]
+        standings[max(change for change in changes if change[0] <= now)[1]] += programs
     weekly, late = _weeks(tx, caller, period)
     return report(
         tx,
@@ -61,7 +60,11 @@ def caseload_report(tx: Session, caller: Caller, period: Period, *, now: datetim
                 "by_standing",
                 "How programs stand",
                 text("standing", "Standing"),
-                {one.value: standings[one] for one in Standing if one not in {Standing.ENDED, Standing.WITHDRAWN}},
+                {
+                    one.value: standings[one.value]
+                    for one in Standing
+                    if one not in {Standing.ENDED, Standing.WITHDRAWN}
+                },
                 period.least,
                 what="Programs",
             ),
@@ -69,7 +72,7 @@ def caseload_report(tx: Session, caller: Caller, period: Period, *, now: datetim
                 "by_therapist",
                 "Whose patients they are",
                 text("therapist", "Therapist"),
-                dict(sorted(therapists.items())),
+                dict(sorted(found["therapist"].items())),
                 period.least,
                 what="Patients",
             ),
@@ -77,11 +80,11 @@ def caseload_report(tx: Session, caller: Caller, period: Period, *, now: datetim
                 "by_protocol",
                 "What was prescribed",
                 text("protocol", "Protocol"),
-                dict(sorted(protocols.items())),
+                dict(sorted(found["protocol"].items())),
                 period.least,
                 what="Programs",
             ),
-            _by_condition(conditions, len(patients), period.least),
+            _by_condition(found["condition"], found["patients"]["all"], period.least),
             weekly,
         ),
         late_items=late,
@@ -89,24 +92,19 @@ def caseload_report(tx: Session, caller: Caller, period: Period, *, now: datetim
     )
 
 
-def _running(tx: Session, caller: Caller) -> list[Any]:
-    codes = (
-        select(func.aggregate_strings(Condition.code, ","))
-        .where(
-            Condition.clinic_id == Patient.clinic_id,
-            Condition.patient_id == Patient.id,
-            Condition.status != ConditionStatus.RESOLVED,
-        )
-        .correlate(Patient)
-        .scalar_subquery()
-    )
-    rows = tx.execute(
+def _counts(tx: Session, caller: Caller, now: datetime) -> dict[str, dict[str, int]]:
+    """By what is counted: the standings as they were written, those that time has changed since by their forecast,
+    therapists, protocols, conditions, and all patients: one statement.
+    """
+    running = (
         select(
-            Patient.id,
-            Account.name,
-            func.coalesce(codes, ""),
-            func.coalesce(Program.protocol_slug, Program.own_protocol_slug),
-            ProgramStanding,
+            Program.id,
+            Program.patient_id,
+            func.coalesce(Program.protocol_slug, Program.own_protocol_slug, "own program").label("protocol"),
+            func.coalesce(Account.name, "nobody").label("therapist"),
+            ProgramStanding.standing,
+            ProgramStanding.changes_at,
+            cast(ProgramStanding.forecast, String).label("forecast"),
         )
         .join(Patient, and_(Patient.clinic_id == Program.clinic_id, Patient.id == Program.patient_id))
         .join(
@@ -114,12 +112,46 @@ def _running(tx: Session, caller: Caller) -> list[Any]:
             and_(ProgramStanding.clinic_id == Program.clinic_id, ProgramStanding.program_id == Program.id),
         )
         .join(Account, and_(Account.clinic_id == Patient.clinic_id, Account.id == Patient.therapist_id), isouter=True)
-        .where(Program.clinic_id == caller.clinic_id, Program.status.in_(RUNNING), Patient.deleted_at.is_(None))
+        .where(
+            Program.clinic_id == caller.clinic_id,
+            Patient.clinic_id == caller.clinic_id,
+            ProgramStanding.clinic_id == caller.clinic_id,
+            Program.status.in_(RUNNING),
+            Patient.deleted_at.is_(None),
+        )
+        .cte("running")
     )
-    return list(rows.all())
+    holds = or_(running.c.changes_at.is_(None), running.c.changes_at > now)
+    patients = func.count(running.c.patient_id.distinct())
+    conditions = (
+        select(literal("condition"), Condition.code, func.count(Condition.patient_id.distinct()))
+        .where(
+            Condition.clinic_id == caller.clinic_id,
+            Condition.status != ConditionStatus.RESOLVED,
+            Condition.patient_id.in_(select(running.c.patient_id)),
+        )
+        .group_by(Condition.code)
+    )
+    every = union_all(
+        select(literal("standing").label("what"), cast(running.c.standing, String).label("name"), func.count())
+        .where(holds)
+        .group_by(running.c.standing),
+        select(literal("changed"), running.c.forecast, func.count()).where(not_(holds)).group_by(running.c.forecast),
+        select(literal("therapist"), running.c.therapist, patients).group_by(running.c.therapist),
+        select(literal("protocol"), running.c.protocol, func.count()).group_by(running.c.protocol),
+        conditions,
+        select(literal("patients"), literal("all"), patients),
+    )
+    found: dict[str, dict[str, int]] = {what: {} for what in _COUNTED}
+    for what, name, number_of in tx.execute(every):
+        found[what][name] = number_of
+    return found
 
 
-def _by_condition(conditions: Counter[str], patients: int, least: int) -> Table:
+_COUNTED = ("standing", "changed", "therapist", "protocol", "condition", "patients")
+
+
+def _by_condition(conditions: dict[str, int], patients: int, least: int) -> Table:
     """A patient may have several: the rows do not add up, and each stands against those who have it not."""
     rows: list[dict[str, Value]] = []
     for code, having in sorted(conditions.items()):

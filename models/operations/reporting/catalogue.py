@@ -5,8 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from models.operations.reporting.caseload import caseload_report
+from models.operations.reporting.data_quality import data_quality_report
+from models.operations.reporting.exercises import exercises_report
+from models.operations.reporting.flags import flags_report
 from models.operations.reporting.outcomes import outcomes_report
 from models.operations.reporting.retention import retention_report
+from models.operations.reporting.standings import standings_report
+from models.operations.reporting.stops import stops_report
 from models.reports.tables import Report
 
 
@@ -31,11 +36,39 @@ REPORTS = {
         make=caseload_report,
         monthly=frozenset({"by_week"}),
     ),
+    "standings": Kind(
+        title="Standings over time",
+        says="How many programs stood how at the end of each week.",
+        make=standings_report,
+    ),
     "retention": Kind(
         title="Retention",
         says="Programs started; still going at 4 and 12 weeks, 6, 12 and 24 months, with 95 % limits.",
         make=retention_report,
         usual=timedelta(days=731),
+    ),
+    "stops": Kind(
+        title="Stops",
+        says="How programs ended, and the reasons; improved and stopped apart from lapsed.",
+        make=stops_report,
+        monthly=frozenset({"ends", "reasons"}),
+    ),
+    "flags": Kind(
+        title="Flags",
+        says="Flags raised and what became of them; how often a silence was one; contact, and who returned.",
+        make=flags_report,
+    ),
+    "exercises": Kind(
+        title="Exercises",
+        says="Which are skipped most, hurt most, and leave patients unsure.",
+        make=exercises_report,
+        monthly=frozenset({"exercises"}),
+    ),
+    "data-quality": Kind(
+        title="Data quality",
+        says="Late, back-dated and rejected sessions; phones that have not been in touch.",
+        make=data_quality_report,
+        monthly=frozenset({"sessions"}),
     ),
     "outcomes": Kind(
         title="Outcomes by adherence",

@@ -92,7 +92,7 @@ def data_quality_report(tx: Session, caller: Caller, period: Period, *, now: dat
         tx,
         caller,
         period,
-        kind="data_quality",
+        kind="data-quality",
         title="How far the data can be relied on",
         definitions=DEFINITIONS,
         tables=[
