@@ -160,8 +160,9 @@ def test_standings_over_time(tx: Session, ines: Caller) -> None:
     """Bo's silence lapses on 21 March and stands at stopped before the end of the next week; Cy's word ends his program
     on 7 April; Di has only begun.
     """
+    period = a_period(tx, ines)
     with at_most(4):
-        report = standings_report(tx, ines, a_period(tx, ines), now=NOW)
+        report = standings_report(tx, ines, period, now=NOW)
     told = [tuple(row.values())[1:-1] for row in table(report, "standings_by_week").rows]
     assert told == [
         *[(3, 0, 0, 0, 0, 3)] * 2,
