@@ -1,4 +1,6 @@
-"""A program's weeks, what every report is summed from; `followthrough reassess` fills those of before."""
+"""A program's weeks, what every report is summed from; the sweep counts those of before."""
+
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from alembic import op
@@ -49,6 +51,17 @@ def upgrade() -> None:
     # Until now whatever was changed counted as told anew.
     op.execute("UPDATE session SET told_at = changed_at WHERE version > 1")
     op.create_index("ix_week_monday", "week", ["clinic_id", "monday"])
+
+    _have_every_program_judged_anew()
+
+
+def _have_every_program_judged_anew() -> None:
+    """As if every clinic had moved a threshold: the sweep judges its programs, and counts their weeks, one by one."""
+    clinic = sa.table("clinic", sa.column("id", sa.Uuid()), sa.column("settings", JSON))
+    connection = op.get_bind()
+    for clinic_id, said in connection.execute(sa.select(clinic.c.id, clinic.c.settings)).all():
+        changed = {**said, "thresholds_changed_at": datetime.now(UTC).isoformat()}
+        connection.execute(sa.update(clinic).where(clinic.c.id == clinic_id).values(settings=changed))
 
 
 def downgrade() -> None:
