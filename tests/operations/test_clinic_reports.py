@@ -105,7 +105,7 @@ REPORTS: dict[str, Callable[..., Report]] = {
     "flags": flags_report,
     "exercises": exercises_report,
     "stops": stops_report,
-    "data_quality": data_quality_report,
+    "data-quality": data_quality_report,
 }
 
 
@@ -472,7 +472,7 @@ def logged(tx: Session, least: int | None = 0) -> Ward:
     return ward
 
 
-DATA = ("data_quality", "03-03", "03-12", "03-13")
+DATA = ("data-quality", "03-03", "03-12", "03-13")
 
 
 def test_how_far_the_data_can_be_relied_on(tx: Session) -> None:
@@ -517,7 +517,7 @@ def test_few_people_are_withheld_behind_many_sessions(tx: Session) -> None:
 
 
 def test_a_period_without_a_whole_week_says_nothing_of_late_sessions(tx: Session) -> None:
-    report = Ward(tx).report("data_quality", "03-04", "03-12", "03-13")
+    report = Ward(tx).report("data-quality", "03-04", "03-12", "03-13")
     assert [row[0] for row in rows(report, "sessions")] == ["dated back", "amended", "taken back"]
 
 
