@@ -18,6 +18,7 @@ from api.routes import (
     desk,
     devices,
     exercises,
+    exports,
     health,
     identity,
     measures,
@@ -58,6 +59,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.database = database
     app.state.clock = lambda: datetime.now(UTC)
     app.state.allowed = settings.allowed
+    app.state.exports = settings.exports
     problems.install(app)
     # The log comes first: routes are tried in order, and it is asked most.
     routers = (
@@ -74,6 +76,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         exercises.router,
         safety.router,
         webhooks.router,
+        exports.router,
         identity.router,
         health.router,
     )

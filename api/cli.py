@@ -5,7 +5,7 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import UUID
@@ -18,14 +18,19 @@ from tqdm import tqdm
 
 from api import logs
 from api.app import create_app
+from api.exports import xlsx
+from api.exports.jobs import lines, pages, private
 from api.schemas.sync import kept_item
 from api.settings import Settings
 from api.sweeping import Sweeper, carrier
 from models.database import Database, open_database, sqlite_module
-from models.operations import accounts, feed, rejects, sweep
+from models.operations import accounts, exporting, exports, feed, rejects, sweep
+from models.operations.credentials import new_key
+from models.operations.pseudonyms import Veil
 from models.operations.sessions import REFUSED
 from models.refusals import Refusal
-from models.tables import Role
+from models.reports.tables import Value
+from models.tables import ExportContent, ExportFormat, Role
 from seed_data.demo import build as demo
 from seed_data.load import load
 
@@ -70,7 +75,19 @@ def _parser() -> argparse.ArgumentParser:
     command("seed", seed, "Put exercises, precautions and protocols into the catalogue.")
     showing = command("demo", build_demo, "Build the demo clinic.")
     showing.add_argument("--if-empty", action="store_true", help="only if there is no clinic yet")
-    command("sweep", run_sweep, "Announce and deliver what has come due; forget what has expired.")
+    command("sweep", run_sweep, "Announce and deliver what has come due; forget what has expired; work on exports.")
+    writing = command("export", run_export, "Write rows of a clinic into a file.")
+    writing.add_argument("--clinic", required=True, type=UUID, help="the clinic's id")
+    writing.add_argument("--content", required=True, choices=[one.value for one in ExportContent])
+    writing.add_argument("--format", default=ExportFormat.NDJSON.value, choices=[one.value for one in ExportFormat])
+    writing.add_argument("--out", required=True, type=Path, metavar="FILE", help="is not overwritten")
+    writing.add_argument("--from", dest="from_on", type=date.fromisoformat, metavar="DAY", help="first local day")
+    writing.add_argument("--to", dest="to_on", type=date.fromisoformat, metavar="DAY", help="last local day")
+    writing.add_argument("--bom", action="store_true", help="CSV: begin with a byte order mark")
+    writing.add_argument("--delimiter", default=",", choices=[",", ";"], help="CSV: between fields")
+    writing.add_argument(
+        "--de-identified", action="store_true", help="pseudonyms, moved days, birth years; not anonymous"
+    )
     counting = command("reassess", run_reassess, "Judge every program anew from its sessions.")
     counting.add_argument("--verify", action="store_true", help="change nothing; fail if anything would change")
     refused = command("rejects", run_rejects, "Sessions that were refused and kept: list them, or say them again.")
@@ -154,7 +171,49 @@ def build_demo(settings: Settings, arguments: argparse.Namespace) -> int:
 def run_sweep(settings: Settings, _arguments: argparse.Namespace) -> None:
     """Announce and deliver what has come due, clinic by clinic."""
     swept = Sweeper(settings, _database(settings), carrier(settings)).sweep()
-    print(f"{swept.announced} flags announced, {swept.delivered} deliveries made, {swept.failed} failed.")
+    print(
+        f"{swept.announced} flags announced, {swept.delivered} deliveries made, {swept.failed} failed, "
+        f"{swept.exported} exports ready."
+    )
+
+
+def run_export(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Write an export straight into a file that is not there yet."""
+    if arguments.out.exists():
+        raise ValueError(f"{arguments.out} is there already.")
+    database, now = _database(settings), datetime.now(UTC)
+    written_as = ExportFormat(arguments.format)
+    csv_only = {"bom": arguments.bom, "delimiter": arguments.delimiter}
+    draft = exports.ExportDraft(
+        content=ExportContent(arguments.content),
+        format=written_as,
+        options=csv_only if written_as is ExportFormat.CSV else {},
+        de_identified=arguments.de_identified,
+        from_on=arguments.from_on,
+        to_on=arguments.to_on,
+    )
+    veil = Veil(new_key(), now.date()) if draft.de_identified else None
+    with database.reading() as tx:
+        asked = exports.asked_of(tx, arguments.clinic, draft, now=now)
+        total = exporting.count_rows(tx, arguments.clinic, asked)
+    with tqdm(total=total, desc=draft.content.capitalize(), unit="row") as bar:
+
+        def read() -> Iterator[list[dict[str, Value]]]:
+            for page in pages(database.reading, arguments.clinic, asked, veil):
+                yield page.rows
+                bar.update(len(page.rows))
+
+        told = exporting.columns(draft.content, de_identified=draft.de_identified)
+        if written_as is ExportFormat.XLSX:
+            every_row = (row for rows in read() for row in rows)
+            title, folder = draft.content.capitalize(), arguments.out.absolute().parent
+            pieces = xlsx.rows_as_xlsx(title, told, every_row, created=now, folder=folder)
+        else:
+            pieces = (
+                lines(written_as, told, rows, draft.options, first=not number) for number, rows in enumerate(read())
+            )
+        with private(arguments.out).open("wb") as file:
+            file.writelines(pieces)
 
 
 def run_reassess(settings: Settings, arguments: argparse.Namespace) -> int:

@@ -34,6 +34,7 @@ STATUS: dict[type[refusals.Refusal], int] = {
     refusals.NoFlarePlan: 409,
     refusals.NameTaken: 409,
     refusals.TooManyWebhooks: 409,
+    refusals.TooManyExports: 409,
     refusals.VersionMismatch: 412,
     refusals.KeyReused: 422,
     refusals.SessionRefused: 422,
@@ -294,7 +295,8 @@ def describe(app: FastAPI, who_may: Mapping[str, Sequence[str]]) -> None:
                 for method, operation in operations.items():
                     _describe(path, method, operation, who_may[operation["operationId"]])
                     # An invitation repeated is a new one on purpose: its code is not kept to be said again.
-                    if method == "post" and "201" in operation["responses"] and "invitation" not in path:
+                    creates = "201" in operation["responses"] or path == "/v1/exports"
+                    if method == "post" and creates and "invitation" not in path:
                         operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
         assert app.openapi_schema is not None
         return app.openapi_schema

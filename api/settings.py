@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from models.delivery.addresses import Allowed
@@ -76,6 +77,8 @@ class Settings:
     """Where webhooks may lie."""
     mail: MailServer | None = None
     """None: nobody is sent mail."""
+    exports: Path = Path("exports")
+    """The folder of the exports' files, which all processes of this installation share and nobody else uses."""
     base_url: str | None = None
     """Where staff find this installation, for the link in a mail."""
 
@@ -102,6 +105,7 @@ class Settings:
                 private=_yes("WEBHOOK_ALLOW_PRIVATE", said("WEBHOOK_ALLOW_PRIVATE", "no")),
             ),
             mail=MailServer.of(smtp_url, said("MAIL_FROM", "")) if smtp_url else None,
+            exports=Path(said("EXPORTS", str(cls.exports))),
             base_url=said("BASE_URL", "").rstrip("/") or None,
         )
 

@@ -1,5 +1,5 @@
-"""The sweep: announcing what has come due and carrying it out of the house, once or every few seconds. Any number of
-processes may do it at the same time.
+"""The sweep: announcing what has come due, carrying it out of the house and writing exports, once or every few seconds.
+Any number of processes may do it at the same time.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from api.exports.jobs import SECONDS, Exporter
 from api.logs import log
 from api.outward import mail_of, post, send_mail
 from api.settings import Settings
@@ -37,6 +38,7 @@ class Swept:
     announced: int = 0
     delivered: int = 0
     failed: int = 0
+    exported: int = 0
 
 
 Send = Callable[[Claimed, datetime], Attempt]
@@ -69,9 +71,10 @@ class Sweeper:
     database: Database
     send: Send
     clock: Callable[[], datetime] = _now
+    export_seconds: float = SECONDS
     _turn: Lock = field(default_factory=Lock)
     _stopping: Event = field(default_factory=Event)
-    _thread: Thread | None = None
+    _threads: list[Thread] = field(default_factory=list)
     _forgot_at: datetime | None = None
 
     @property
@@ -82,7 +85,15 @@ class Sweeper:
         )
 
     def sweep(self) -> Swept:
-        """Announce and deliver all that is due by now, clinic by clinic; forget what has expired."""
+        """Announce and deliver all that is due by now, clinic by clinic; forget what has expired; work on exports for a
+        while.
+        """
+        swept = self.tell()
+        swept.exported = self.export()
+        return swept
+
+    def tell(self) -> Swept:
+        """Announce, deliver and forget."""
         swept = Swept()
         with self._reading() as tx:
             clinics = sweep.every_clinic(tx)
@@ -98,24 +109,39 @@ class Sweeper:
             for clinic_id in clinics:
                 with self._writing() as tx:
                     sweep.forget_expired(tx, clinic_id, now=self.clock())
+            self._exporter.tidy(clinics)
             self._forgot_at = self.clock()
         return swept
 
+    def export(self) -> int:
+        """Work on exports for a while; returns how many are ready."""
+        with self._reading() as tx:
+            clinics = sweep.every_clinic(tx)
+        return self._exporter.work(clinics, seconds=self.export_seconds)
+
     def start(self) -> None:
-        """Sweep beside the server, every so often, until stopped."""
-        self._thread = Thread(target=self._run, name="sweep", daemon=True)
-        self._thread.start()
+        """Sweep beside the server, every so often, until stopped; exports by themselves, for a workbook takes its time
+        and nobody's announcement waits for it.
+        """
+        for name, deed in (("sweep", self.tell), ("exports", self.export)):
+            self._threads.append(Thread(target=self._run, args=(deed,), name=name, daemon=True))
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Begin nothing new and wait a moment for what is under way."""
         self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(_STOPS_WITHIN)
+        for thread in self._threads:
+            thread.join(_STOPS_WITHIN)
 
-    def _run(self) -> None:
+    @property
+    def _exporter(self) -> Exporter:
+        return Exporter(self.settings.exports, self._reading, self._writing, self.clock, self._stopping.is_set)
+
+    def _run(self, deed: Callable[[], object]) -> None:
         while not self._stopping.wait(self.settings.sweep_seconds):
             try:
-                self.sweep()
+                deed()
             except Exception as error:  # noqa: BLE001  (a database away for a while must not end the sweeping for good)
                 log.warning("sweep", extra={"error": type(error).__name__}, exc_info=error)
 

@@ -129,6 +129,12 @@ class TooManyWebhooks(Refusal):
     code = "too_many_webhooks"
 
 
+class TooManyExports(Refusal):
+    """The clinic has as many exports as it may."""
+
+    code = "too_many_exports"
+
+
 class VersionMismatch(Refusal):
     """Someone else changed it first."""
 

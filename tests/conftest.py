@@ -168,6 +168,14 @@ def app() -> FastAPI:
 
 
 @pytest.fixture
+def folder(app: FastAPI, tmp_path: Path) -> Path:
+    """Where the files of exports lie."""
+    app.state.exports = tmp_path / "exports"
+    app.state.exports.mkdir()
+    return tmp_path / "exports"
+
+
+@pytest.fixture
 def client(app: FastAPI, database: Database, clock: Clock, portal: BlockingPortal) -> Iterator[httpx.Client]:
     app.state.database = database
     app.state.clock = lambda: clock.now

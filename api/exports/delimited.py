@@ -5,6 +5,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import chain
 from typing import Literal
 
 from api.exports.cells import iso, record
@@ -33,6 +34,7 @@ def rows_as_csv(
     delimiter: Literal[",", ";"] = ",",
     decimal: Literal[".", ","] = ".",
     safe: bool = True,
+    header: bool = True,
 ) -> Iterator[bytes]:
     """A header of the columns' names and a line for each row, in pieces; memory does not grow with the rows.
 
@@ -45,25 +47,26 @@ def rows_as_csv(
     `safe`: a text that begins with `= + - @`, a tab, a line break or NUL, also after spaces or apostrophes, gets one
     apostrophe in front; False is for machines. Opening a file with another delimiter than it was written with defeats
     any guard.
+    `header`: False continues a file that has one, and no second byte order mark is written either.
 
     Raises KeyError and TypeError as `record` does.
     """
-    return in_chunks(_lines(columns, rows, bom=bom, delimiter=delimiter, decimal=decimal, safe=safe))
+    lines = _lines(columns, rows, delimiter=delimiter, decimal=decimal, safe=safe)
+    if header:
+        first = csv.writer(_Line(), delimiter=delimiter, lineterminator="\r\n").writerow([one.name for one in columns])
+        lines = chain([BOM_UTF8 + first if bom else first], lines)
+    return in_chunks(lines)
 
 
 def _lines(
     columns: Sequence[Column],
     rows: Iterable[Mapping[str, Value]],
     *,
-    bom: bool,
     delimiter: str,
     decimal: str,
     safe: bool,
 ) -> Iterator[bytes]:
     writer = csv.writer(_Line(), delimiter=delimiter, lineterminator="\r\n")
-    if bom:
-        yield BOM_UTF8
-    yield writer.writerow([column.name for column in columns])
     for row in rows:
         yield writer.writerow([_field(value, decimal=decimal, safe=safe) for value in record(columns, row).values()])
 

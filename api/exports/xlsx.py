@@ -78,23 +78,31 @@ def report_as_xlsx(report: Report, *, created: datetime) -> Iterator[bytes]:
 
 
 def rows_as_xlsx(
-    title: str, columns: Sequence[Column], rows: Iterable[Mapping[str, Value]], *, created: datetime
+    title: str,
+    columns: Sequence[Column],
+    rows: Iterable[Mapping[str, Value]],
+    *,
+    created: datetime,
+    folder: Path | None = None,
 ) -> Iterator[bytes]:
-    """One table, in pieces; memory does not grow with the rows, which pass through a temporary file.
+    """One table, in pieces; memory does not grow with the rows, which pass through temporary files.
 
-    `title` names the sheet. `created` and what is raised: as for `report_as_xlsx`.
+    `title` names the sheet. `folder`: where those files lie, if not where the system has them. `created` and what is
+    raised: as for `report_as_xlsx`.
     """
-    return _pieces(lambda book: book.add_table(title, columns, rows), title=title, created=created)
+    return _pieces(lambda book: book.add_table(title, columns, rows), title=title, created=created, folder=folder)
 
 
-def _pieces(fill: Callable[["_Book"], object], *, title: str, created: datetime) -> Iterator[bytes]:
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "book.xlsx"
+def _pieces(
+    fill: Callable[["_Book"], object], *, title: str, created: datetime, folder: Path | None = None
+) -> Iterator[bytes]:
+    with TemporaryDirectory(dir=folder) as held:
+        path = Path(held) / "book.xlsx"
         options = {
             "constant_memory": True,
             "strings_to_formulas": False,
             "strings_to_urls": False,
-            "tmpdir": folder,
+            "tmpdir": held,
         }
         # Closed after a refusal too: nothing else lets go of the files the workbook has open.
         with Workbook(str(path), options) as workbook:

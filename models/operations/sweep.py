@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from models.adherence.kinds import Severity
 from models.operations.announcements import News, announce, forget_announcements
 from models.operations.courses import courses
+from models.operations.exports import forget_exports
 from models.operations.flag_settings import APPLIED, CHANGED
 from models.operations.flags import Because, is_due, severity_at
 from models.operations.rejects import forget_rejects
@@ -99,11 +100,12 @@ def apply_thresholds(tx: Session, clinic_id: UUID, *, now: datetime) -> int:
 
 
 def forget_expired(tx: Session, clinic_id: UUID, *, now: datetime) -> None:
-    """Drop tokens, throttle windows, rejected items and announcements that no longer matter."""
+    """Drop tokens, throttle windows, rejected items, announcements and exports that no longer matter."""
     forget_expired_tokens(tx, clinic_id, now)
     forget_old_failures(tx, now)
     forget_rejects(tx, clinic_id, now=now)
     forget_announcements(tx, clinic_id, now=now)
+    forget_exports(tx, clinic_id, now=now)
 
 
 def program_batches(tx: Session, clinic_id: UUID, size: int = BATCH) -> Iterator[Sequence[UUID]]:

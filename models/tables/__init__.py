@@ -17,6 +17,7 @@ from models.tables.exercise import (
     PrecautionSeverity,
     Protocol,
 )
+from models.tables.export import Export, ExportContent, ExportFailure, ExportFormat, ExportStatus
 from models.tables.measurement import AnswerVersion, Measurement, TakenFrom, WeeklyAnswer
 from models.tables.outreach import Channel, Outreach, Reached
 from models.tables.patient import (
@@ -73,6 +74,11 @@ __all__ = [
     "Examination",
     "Exercise",
     "ExerciseNeed",
+    "Export",
+    "ExportContent",
+    "ExportFailure",
+    "ExportFormat",
+    "ExportStatus",
     "Flag",
     "Flare",
     "Invitation",

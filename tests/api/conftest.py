@@ -1,16 +1,18 @@
 """A clinic with everyone in it, each with a token, and a stranger's clinic beside it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy.orm import Session
 
 from models.database import Database
 from models.delivery.addresses import Allowed
-from models.operations import findings, prescribing, programs, protocols, webhooks
+from models.operations import exports, findings, prescribing, programs, protocols, webhooks
 from models.operations.callers import Caller, identify
-from models.tables import ConditionStatus, PauseReason, Role
+from models.tables import ConditionStatus, ExportContent, ExportFormat, PauseReason, Role
 from tests.builders import (
     DAY,
     MONDAY,
@@ -54,12 +56,25 @@ class Clinic:
     """The patient's phone."""
     check_in_id: UUID
     webhook_id: UUID
+    export_id: UUID
+    """One whose file is ready."""
     therapist: dict[str, str]
     admin: dict[str, str]
     patient: dict[str, str]
 
 
-def a_peopled_clinic(database: Database) -> Clinic:
+def an_export(tx: Session, admin: Caller, folder: Path) -> UUID:
+    """One of nothing, that is ready."""
+    draft = exports.ExportDraft(content=ExportContent.WEEKS, format=ExportFormat.NDJSON, options={})
+    made = exports.request_export(tx, admin, draft, now=NOON)
+    claimed = exports.claim(tx, admin.clinic_id, made.id, now=NOON)
+    assert claimed
+    (folder / str(made.id)).touch()
+    assert exports.finish(tx, admin.clinic_id, claimed, now=NOON)
+    return made.id
+
+
+def a_peopled_clinic(database: Database, folder: Path) -> Clinic:
     with database.writing() as tx:
         ines = a_clinic(tx)
         admin = a_member(tx, ines.clinic_id, Role.ADMIN)
@@ -86,6 +101,7 @@ def a_peopled_clinic(database: Database) -> Clinic:
             pause_id=later.id,
             check_in_id=a_check_in(tx, course.program).id,
             webhook_id=webhooks.create_webhook(tx, admin, HOOK, Allowed(), now=NOON).id,
+            export_id=an_export(tx, admin, folder),
             therapist=bearer(a_token(tx, ines)),
             admin=bearer(a_token(tx, admin)),
             device_id=device_id,
@@ -94,13 +110,13 @@ def a_peopled_clinic(database: Database) -> Clinic:
 
 
 @pytest.fixture
-def clinic(database: Database) -> Clinic:
-    return a_peopled_clinic(database)
+def clinic(database: Database, folder: Path) -> Clinic:
+    return a_peopled_clinic(database, folder)
 
 
 @pytest.fixture
-def stranger(database: Database) -> Clinic:
-    return a_peopled_clinic(database)
+def stranger(database: Database, folder: Path) -> Clinic:
+    return a_peopled_clinic(database, folder)
 
 
 def assert_problem(answer: httpx.Response, status: int, code: str | None = None) -> dict[str, object]:

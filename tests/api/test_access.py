@@ -77,6 +77,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_staff": {"role": "admin", "name": "A", "email": "a@b.example", "password": "long enough for this"},
     "create_webhook": {"url": "https://hooks.example/new"},
     "amend_webhook": {"url": "https://hooks.example/other"},
+    "request_export": {"content": "sessions"},
     "log_session": SESSION,
     "snooze_flag": {"days": 7},
     "close_flag": {"because": "handled"},
@@ -181,6 +182,11 @@ MAY: dict[str, set[Role]] = {
     "rotate_webhook_secret": {Role.ADMIN},
     "try_webhook": {Role.ADMIN},
     "list_deliveries": {Role.ADMIN},
+    "list_exports": {Role.ADMIN},
+    "request_export": {Role.ADMIN},
+    "get_export": {Role.ADMIN},
+    "get_export_file": {Role.ADMIN},
+    "delete_export": {Role.ADMIN},
 }
 """Said a second time, on purpose: a route whose rule changes must change here too."""
 
@@ -241,6 +247,7 @@ def knock(client: httpx.Client, route: APIRoute, mine: Clinic, headers: dict[str
         "session_id": uuid4(),
         "device_id": mine.device_id,
         "webhook_id": mine.webhook_id,
+        "export_id": mine.export_id,
         "rule_id": "R-14",
         "kind": "caseload",
         "month": "2025-01",
@@ -300,7 +307,7 @@ def test_nobody_comes_in_unknown(app: FastAPI, client: httpx.Client, clinic: Cli
         assert_problem(knock(client, named(app, name), clinic, headers), 401, "not_signed_in")
 
 
-ABOUT = {"patient_id", "program_id", "flag_id", "webhook_id"}
+ABOUT = {"patient_id", "program_id", "flag_id", "webhook_id", "export_id"}
 ABOUT_SOMEONE = sorted(
     name for name in SIGNED_IN if name in BODIES or name.startswith(("get_", "list_", "activate", "invite"))
 )
@@ -317,7 +324,7 @@ def test_another_clinics_record_does_not_exist(
         if role not in MAY[route.name]:
             continue
         problem = assert_problem(knock(client, route, stranger, headers), 404, "unknown")
-        unknown = dict.fromkeys(("patient_id", "program_id", "check_in_id", "webhook_id"), uuid4())
+        unknown = dict.fromkeys(("patient_id", "program_id", "check_in_id", "webhook_id", "export_id"), uuid4())
         nothing = Clinic(**{**vars(stranger), **unknown})
         same = assert_problem(knock(client, route, nothing, headers), 404, "unknown")
         hidden = {"title", "request_id", "errors"}

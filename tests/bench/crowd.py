@@ -39,6 +39,29 @@ def many_like(tx: Session, program: Program, copies: int, *, counted: bool = Fal
     return [program_id for _, program_id in people]
 
 
+def more_sessions(tx: Session, program: Program, copies: int) -> None:
+    """So many more sessions of a program, each with its entries and alike to its first in all but the id."""
+    first = tx.scalars(
+        select(SessionLog.id)
+        .where(SessionLog.clinic_id == program.clinic_id, SessionLog.program_id == program.id)
+        .order_by(SessionLog.id)
+        .limit(1)
+    ).one()
+    ids = [uuid4() for _ in range(copies)]
+    for kind, name in ((SessionLog, "id"), (SessionEntry, "session_id")):
+        table = kind.__table__
+        assert isinstance(table, Table)
+        of_first = (
+            table.c.clinic_id == program.clinic_id,
+            table.c.patient_id == program.patient_id,
+            table.c[name] == first,
+        )
+        rows = tx.execute(select(table).where(*of_first)).mappings().all()
+        written = ({**row, name: id_} for id_ in ids for row in rows)
+        while chunk := list(islice(written, CHUNK)):
+            tx.execute(insert(table), chunk)
+
+
 def _rows(tx: Session, program: Program, *, counted: bool) -> Iterator[tuple[Table, Sequence[Any]]]:
     keys: list[tuple[type[Base], str, UUID]] = [(Patient, "id", program.patient_id), (Program, "id", program.id)]
     keys += [(table, "program_id", program.id) for table in (*OF_PROGRAM, *(COUNTED if counted else ()))]

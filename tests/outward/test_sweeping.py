@@ -402,7 +402,7 @@ def test_a_quiet_clinic_costs_a_few_reads_and_no_write(shared_database: Database
     sweeper.sweep()
     with counting() as sent:
         assert sweeper.sweep() == Swept()
-    assert len(sent) == 4
+    assert len(sent) == 6
     assert all(statement.startswith("SELECT") for statement in sent)
 
 

@@ -2,6 +2,7 @@
 
 import base64
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -315,9 +316,9 @@ def test_a_clinic_restored_from_a_backup_asks_to_start_anew(wire: Wire) -> None:
     resync(wire, cursor)
 
 
-def test_a_cursor_is_one_patients(wire: Wire, database: Database) -> None:
+def test_a_cursor_is_one_patients(wire: Wire, database: Database, folder: Path) -> None:
     cursor = wire.pull()["cursor"]
-    other = a_peopled_clinic(database)
+    other = a_peopled_clinic(database, folder)
     answer = wire.client.get("/v1/sync/pull", params={"cursor": cursor}, headers=wire.header(other))
     assert_problem(answer, 409, "resync_required")
 
