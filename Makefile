@@ -28,6 +28,7 @@ check: .venv/dev  ## Formatter, linter, types, import contract, tests
 bench: .venv/dev  ## Measure the engine and the worklist
 	@$(BIN)/python -m tests.bench.assess
 	@$(BIN)/python -m tests.bench.reassess
+	@$(BIN)/python -m tests.bench.reports
 	@$(BIN)/python -m tests.bench.worklist
 
 bench-export: .venv/dev  ## Export a million entries and say what that takes

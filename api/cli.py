@@ -96,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     refused.add_argument("--clinic", type=UUID, help="only of this clinic")
     refused.add_argument("--all", action="store_true", help="list also those whose session was stored since")
     command("resync", run_resync, "After restoring a backup: let every phone start its pull anew.")
+    telling = command("report", run_report, "Write a report as a page with its charts and tables into a folder.")
+    telling.add_argument("--clinic", required=True, type=UUID, help="the clinic's id")
+    telling.add_argument("--program", type=UUID, help="of one program; else of the whole clinic")
+    telling.add_argument("--from", dest="from_on", type=date.fromisoformat, help="first day, as 2026-03-04")
+    telling.add_argument("--to", dest="to_on", type=date.fromisoformat, help="last day")
+    telling.add_argument("--out", type=Path, default=Path("reports"), help="the folder (default: reports)")
     command("openapi", show_openapi, "Print the OpenAPI document.")
     founding = command("create-clinic", create_clinic, "Create a clinic.")
     founding.add_argument("name")
@@ -244,6 +250,23 @@ def run_resync(settings: Settings, _arguments: argparse.Namespace) -> None:
     with _database(settings).writing() as tx:
         count = feed.void_cursors(tx)
     print(f"The phones of {count} clinics start anew.")
+
+
+def run_report(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Write one program's, or a clinic's, report: a page, and each chart and table as a file of its own."""
+    from api.pages.files import clinic_files, program_files  # noqa: PLC0415  (the serving process draws nothing)
+
+    now, asked = datetime.now(UTC), (arguments.from_on, arguments.to_on)
+    with _database(settings).reading() as tx:
+        caller = accounts.console(tx, arguments.clinic)
+        if arguments.program is not None:
+            files = program_files(tx, caller, arguments.program, *asked, now=now)
+        else:
+            files = clinic_files(tx, caller, *asked, now=now)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (arguments.out / name).write_bytes(content)
+        print(arguments.out / name)
 
 
 def show_openapi(settings: Settings, _arguments: argparse.Namespace) -> None:

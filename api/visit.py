@@ -145,7 +145,10 @@ async def _expected_version(
 ) -> int:
     if if_match is None:
         raise HTTPException(428, "Say with If-Match which version you read; it is the ETag of the record.")
-    return _version_of(if_match)
+    version = _version_of(if_match)
+    if version < 0:
+        raise HTTPException(412, 'If-Match names one version, as its ETag was given: "v3", with the quotation marks.')
+    return version
 
 
 async def _matched_version(
@@ -156,9 +159,8 @@ async def _matched_version(
 
 def _version_of(if_match: str) -> int:
     number = if_match.removeprefix('"v').removesuffix('"')
-    if not number.isdecimal() or len(number) > 9 or if_match != etag(int(number)):
-        raise HTTPException(412, 'If-Match names one version, as its ETag was given: "v3" with the quotation marks.')
-    return int(number)
+    # Anything that is not one of our ETags matches no version.
+    return int(number) if number.isdecimal() and if_match == etag(int(number)) else -1
 
 
 ExpectedVersion = Annotated[int, Depends(_expected_version)]

@@ -255,7 +255,11 @@ def _about(report: Report, sheets: Sequence[Sequence[str]]) -> list[list[list[Va
         ["From", report.from_on or "Not about a period", "Local days, both included."],
         ["To", report.to_on or "Not about a period"],
         ["Data through (UTC)", report.data_through, "What had arrived by then is in it."],
-        ["Late items", report.late_items, "Sessions of the period that arrived after it had ended."],
+        [
+            "Late items",
+            report.late_items,
+            "Sessions that took more than 48 hours to arrive; empty: too few to say.",
+        ],
         ["Smallest cell", report.smallest_cell, withheld],
         ["Caution", report.caution],
         ["Characters", "\ufffd", "Stands for a character a workbook cannot hold."],

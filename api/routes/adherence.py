@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 
 from api.paging import Cursor, Limit, next_cursor, read_cursor
 from api.schemas.adherence import (
-    AdherenceOut,
+    AdherenceReportOut,
     CountsOut,
     FlagRulesOut,
     Level,
@@ -18,11 +18,11 @@ from api.schemas.adherence import (
     Worklist,
     WorklistRow,
 )
-from api.schemas.words import Code, Instant
+from api.schemas.words import Code, Day, Instant
 from api.visit import AdminsVisit, ExpectedVersion, SignedInVisit, StaffVisit, show_version
 from models.adherence.kinds import FlagKind, Severity
-from models.operations.adherence import following
 from models.operations.flag_settings import flag_settings, move_thresholds as move
+from models.operations.patient_report import patient_report
 from models.operations.relapse import relapse_watch
 from models.operations.worklist import Wanted, counts, worklist
 
@@ -32,14 +32,17 @@ _Place = tuple[Annotated[int, Field(ge=0, le=5)], Instant, UUID]
 _PLACE: TypeAdapter[tuple[int, datetime, UUID]] = TypeAdapter(_Place)
 
 
-@router.get("/programs/{program_id}/adherence", summary="How a program is being followed")
+@router.get("/programs/{program_id}/adherence", summary="How a program is being followed, and was over a period")
 def get_adherence(
     program_id: UUID,
     visit: SignedInVisit,
     as_of: Annotated[Instant | None, Query(description="Judge as of a past moment, from what was known then.")] = None,
-) -> AdherenceOut:
+    from_on: Annotated[Day | None, Query(alias="from", description="The first day; left out: the program's.")] = None,
+    to_on: Annotated[Day | None, Query(alias="to", description="The last day; left out: today, or the end.")] = None,
+) -> AdherenceReportOut:
     with visit.reading() as (tx, caller):
-        return AdherenceOut.of(following(tx, caller, program_id, as_of=as_of, now=visit.now))
+        found = patient_report(tx, caller, program_id, from_on=from_on, to_on=to_on, as_of=as_of, now=visit.now)
+        return AdherenceReportOut.told(found)
 
 
 @router.get("/patients/{patient_id}/relapse-watch", summary="What speaks for a relapse after discharge; not calibrated")

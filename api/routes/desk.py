@@ -89,6 +89,7 @@ def get_timeline(
     kinds: Annotated[
         list[EntryKind],
         Query(
+            alias="kind",
             max_length=len(EntryKind),
             description="Only these. Patients see sessions, programs, revisions, pauses, flares and what they answered;"
             " flags, outreach, reviews and examinations are the clinic's.",

@@ -1,22 +1,29 @@
 """How a program is followed, and the worklist."""
 
+from dataclasses import asdict
 from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, create_model
 
+from api.schemas.reports import DefinitionOut
 from api.schemas.words import Answer, Said
 from models.adherence import RULE_VERSION, Standing
 from models.adherence.flags import RULES
+from models.adherence.following import Trend
 from models.adherence.kinds import FlagKind
 from models.adherence.rates import Rate, Rates
 from models.adherence.relapse import CAUTION, CONTEXT, CONTEXT_SOURCE, Advice
+from models.adherence.schedule import UNIT
 from models.adherence.thresholds import BOUNDS, DEFAULTS
+from models.adherence.weeks import Week
 from models.operations.adherence import Following
 from models.operations.flag_settings import FlagSettings
+from models.operations.patient_report import PatientReport
 from models.operations.relapse import Watch
 from models.operations.worklist import Counts, Row
+from models.reports.definitions import OF_A_PROGRAM
 from models.tables import Reached
 
 
@@ -125,6 +132,180 @@ class AdherenceOut(Answer):
             silence=silence,
             not_started_at=judged.waiting.opens_at if judged.waiting else None,
             rates={name: RatesOut.of(rates) for name, rates in known.rates.items()},
+        )
+
+
+class SpanOut(Answer):
+    """Days told apart, both included: pauses and lapsed silences are in no rate; a flare has its own plan."""
+
+    kind: str = Field(examples=["pause", "flare", "silence"])
+    from_on: date
+    to_on: date
+
+
+class PersistenceOut(Answer):
+    """From the first session on."""
+
+    days: int = Field(description="To the last session of a program that was discontinued, else to the last day seen.")
+    discontinued: bool
+    on: date = Field(description="Of a discontinuation the last session, not the day it was noticed.")
+
+
+class TrendOut(Answer):
+    """Medians of the first three and the last three sessions in which it was told; null below six."""
+
+    first: float
+    last: float
+    told: int
+
+    @classmethod
+    def of(cls, trend: Trend | None) -> "TrendOut | None":
+        return None if trend is None else cls(first=trend.first, last=trend.last, told=trend.told)
+
+
+class WeekOut(Answer):
+    """One ISO week of the patient's calendar, done capped at expected within it."""
+
+    monday: date
+    frequency: RateOut
+    completeness: RateOut
+    dose: RateOut
+    sessions: int
+    excluded_days: int
+    paused_days: int
+    flare_days: int
+    mean_pain: float | None
+    worst_pain: int | None
+    mean_effort: float | None
+
+    @classmethod
+    def of(cls, week: Week) -> "WeekOut":
+        return cls(
+            monday=week.monday,
+            frequency=RateOut.of(Rate(week.done / UNIT, week.expected / UNIT)),
+            completeness=RateOut.of(Rate(week.items_done / UNIT, week.items_expected / UNIT)),
+            dose=RateOut.of(Rate(week.dose_sum, week.dose_count)),
+            sessions=week.sessions,
+            excluded_days=week.excluded_days,
+            paused_days=week.paused_days,
+            flare_days=week.flare_days,
+            mean_pain=round(week.pain_sum / week.pain_count, 2) if week.pain_count else None,
+            worst_pain=week.pain_worst,
+            mean_effort=round(week.effort_sum / week.effort_count, 2) if week.effort_count else None,
+        )
+
+
+class ExercisedOut(Answer):
+    """One exercise of the program over the period."""
+
+    line_id: UUID
+    name: str
+    expected: float = Field(description="Rounds; of flexible lines their share of the week.")
+    done: int
+    skipped: int
+    reasons: dict[str, int]
+    not_sure: int
+    worst_pain: int | None
+
+
+class MomentOut(Answer):
+    """Pain and effort of one session."""
+
+    day: date
+    pain: int | None
+    effort: int | None
+
+
+class RevisedOut(Answer):
+    """What a revision changed, and the 14 days before and after it: an association, no effect."""
+
+    number: int
+    effective_on: date
+    note: str | None
+    changes: list[str]
+    before: RatesOut | None
+    after: RatesOut | None
+
+
+class AdvisedOut(Answer):
+    """What the patient was told after a session."""
+
+    day: date
+    says: str
+
+
+class EventOut(Answer):
+    """A flag, or what was done about one."""
+
+    at: AwareDatetime
+    kind: str
+    says: str
+
+
+class AdherenceReportOut(AdherenceOut):
+    """How a program is being followed, and was over a period: initiation, implementation, persistence, and the rest."""
+
+    from_on: date
+    to_on: date
+    data_through: AwareDatetime
+    late_items: int = Field(description="Sessions of the period that took more than 48 hours to arrive.")
+    initiation_days: int | None = Field(description="From the program's first day to the first session.")
+    persistence: PersistenceOut | None
+    implementation: RatesOut = Field(description="Within episodes: pauses and lapsed silences in neither number.")
+    weeks: list[WeekOut]
+    exercises: list[ExercisedOut]
+    reasons: dict[str, int] = Field(description="Given for not exercising, or for leaving something out.")
+    moments: list[MomentOut]
+    pain: TrendOut | None
+    effort: TrendOut | None
+    change_that_matters: float = Field(description="Points of pain (MIC08).")
+    excluded: list[SpanOut]
+    revisions: list[RevisedOut]
+    advised: list[AdvisedOut]
+    events: list[EventOut] | None = Field(
+        description="Flags and what was done about them; null for patients, and of a past moment."
+    )
+    letter: str | None = Field(description="One paragraph for a letter; null for patients.")
+    own_words: str = Field(description="One paragraph for the patient.")
+    definitions: list[DefinitionOut]
+
+    @classmethod
+    def told(cls, report: PatientReport) -> "AdherenceReportOut":
+        return cls(
+            **AdherenceOut.of(report.following).model_dump(),
+            from_on=report.from_on,
+            to_on=report.to_on,
+            data_through=report.data_through,
+            late_items=report.late_items,
+            initiation_days=report.initiation_days,
+            persistence=None if report.persistence is None else PersistenceOut(**asdict(report.persistence)),
+            implementation=RatesOut.of(report.implementation),
+            weeks=[WeekOut.of(week) for week in report.weeks],
+            exercises=[ExercisedOut(**{**asdict(one), "expected": round(one.expected, 2)}) for one in report.exercises],
+            reasons=dict(report.reasons),
+            moments=[MomentOut(**asdict(one)) for one in report.moments],
+            pain=TrendOut.of(report.pain),
+            effort=TrendOut.of(report.effort),
+            change_that_matters=report.change_that_matters,
+            excluded=[SpanOut(**asdict(one)) for one in report.excluded],
+            revisions=[
+                RevisedOut(
+                    number=one.number,
+                    effective_on=one.effective_on,
+                    note=one.note,
+                    changes=list(one.changes),
+                    before=None if one.before is None else RatesOut.of(one.before),
+                    after=None if one.after is None else RatesOut.of(one.after),
+                )
+                for one in report.revisions
+            ],
+            advised=[AdvisedOut(**asdict(one)) for one in report.advised],
+            events=None
+            if report.events is None
+            else [EventOut(at=one.at, kind=one.kind.value, says=one.says) for one in report.events],
+            letter=report.letter,
+            own_words=report.own_words,
+            definitions=[DefinitionOut(**asdict(one)) for one in OF_A_PROGRAM],
         )
 
 

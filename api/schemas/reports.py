@@ -1,12 +1,15 @@
 """Reports: tables with typed columns, and how each number came about."""
 
 from datetime import date
-from typing import Self
+from typing import Any, Self
 
 from pydantic import AwareDatetime, Field
 
 from api.exports.cells import record
-from api.schemas.words import Answer
+from api.schemas.words import Answer, Said
+from models.operations.reporting.basis import MOST
+from models.operations.reporting.catalogue import REPORTS
+from models.operations.reporting.months import Month
 from models.reports.tables import ColumnKind, Report, Table
 
 
@@ -59,7 +62,9 @@ class ReportOut(Answer):
     from_on: date | None = Field(description="Local, included; null: not about a period.")
     to_on: date | None = Field(description="Local, included; null: not about a period.")
     data_through: AwareDatetime = Field(description="What had arrived by then is in it.")
-    late_items: int = Field(description="Sessions of the period that arrived after it had ended.")
+    late_items: int | None = Field(
+        description="Sessions of its whole weeks that took more than 48 hours; null: too few to say."
+    )
     smallest_cell: int = Field(description="Counts of fewer people are withheld; 0: nothing is.")
     definitions: list[DefinitionOut]
     tables: list[TableOut]
@@ -79,3 +84,81 @@ class ReportOut(Answer):
             tables=[TableOut.of(table) for table in report.tables],
             caution=report.caution,
         )
+
+
+class ReportKindOut(Answer):
+    """A report there is."""
+
+    kind: str = Field(examples=["caseload"])
+    title: str
+    says: str
+    monthly: bool = Field(description="Whether a closed month of it is kept in versions.")
+
+
+class ReportKindsOut(Answer):
+    """The reports there are."""
+
+    items: list[ReportKindOut]
+
+    @classmethod
+    def all(cls) -> Self:
+        return cls(
+            items=[
+                ReportKindOut(kind=kind, title=one.title, says=one.says, monthly=one.monthly is not None)
+                for kind, one in REPORTS.items()
+            ]
+        )
+
+
+class ChangeOut(Answer):
+    """One value that is not what the version before said."""
+
+    table: str
+    row: str = Field(description="The row's first value.")
+    column: str
+    was: Any
+    now: Any
+
+
+class ReportVersionOut(Answer):
+    """A closed month as it was told."""
+
+    version: int
+    created_at: AwareDatetime
+    changes: list[ChangeOut]
+
+
+class MonthOut(Answer):
+    """A closed month's report: the latest version, and what each changed."""
+
+    kind: str
+    month: date = Field(description="Its first day.")
+    versions: list[ReportVersionOut]
+    report: ReportOut
+
+    @classmethod
+    def of(cls, month: Month) -> Self:
+        return cls(
+            kind=month.kind,
+            month=month.month,
+            versions=[ReportVersionOut.model_validate(one) for one in month.versions],
+            report=ReportOut.model_validate(month.versions[-1].content),
+        )
+
+
+class ReportSettingsIn(Said):
+    """What the clinic withholds."""
+
+    smallest_cell: int = Field(
+        strict=True,
+        ge=0,
+        le=MOST,
+        description="Counts of fewer people are withheld; 0: nothing is; else at least 3.",
+        examples=[5],
+    )
+
+
+class ReportSettingsOut(Answer):
+    """What the clinic withholds."""
+
+    smallest_cell: int

@@ -128,6 +128,7 @@ def instant_or_none(said: object) -> datetime | None:
 
 
 Day = Annotated[date, BeforeValidator(_iso_text), AfterValidator(_in_living_memory), Field(examples=["2026-03-04"])]
+MonthName = Annotated[str, Field(pattern=r"^20\d\d-(0[1-9]|1[0-2])$", examples=["2026-10"])]
 ProgramDay = Annotated[Day, AfterValidator(_in_our_days)]
 """A day of a program."""
 Score = Annotated[int, Field(strict=True, ge=0, le=10)]

@@ -9,7 +9,7 @@ expected in each block of seven days counted back from the window's last day, an
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from models.adherence.plan import Line, Plan
@@ -19,7 +19,7 @@ WINDOWS = (7, 14, 28)
 """Days; the whole program is the fourth window."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One exercise of a session. An amount left out was done as prescribed."""
 
@@ -30,6 +30,10 @@ class Entry:
     minutes: float | None = None
     """Minutes in all, over the session's sets or bouts."""
     skipped: bool = False
+    reason: str | None = None
+    """Why it was left out."""
+    pain: int | None = None
+    not_sure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Bout:
     waited: timedelta | None = None
     """From the session to its arrival."""
     low_trust: bool = False
+    received_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

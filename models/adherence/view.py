@@ -5,15 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from itertools import pairwise
 from uuid import UUID
 
 from models.adherence.assessment import Assessment, Standing
+from models.adherence.episodes import Absence, absences
 from models.adherence.kinds import FlagKind, Report
 from models.adherence.plan import Plan
 from models.adherence.rates import Bout
 from models.adherence.schedule import UNIT, WEEK, Schedule, line_weight, midnight_after
-from models.adherence.silence import Done, listen
+from models.adherence.silence import Done
 from models.adherence.thresholds import DEFAULTS, Thresholds
 
 DAY = timedelta(days=1)
@@ -24,9 +24,6 @@ LOOK_BACK_DAYS = 42 + WALK_DAYS
 """Days of entries the rules look at: declining compares 14 with the 28 before."""
 AHEAD_DAYS = 42
 """How far ahead a window is moved without a session; by then silence has long been the matter."""
-_FEWEST_MISSED = 4
-"""No silence is a therapist's matter after fewer slots (k* is 5 for a perfect habit at the lowest threshold), but for
-the net."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +33,6 @@ class Withdrawal:
     reason: str
     on: date
     told_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Absence:
-    """A silence that had become a therapist's matter before it ended."""
-
-    last_day: date
-    back: Done
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,20 +103,8 @@ class View:
         program that is being followed.
         """
         last = max((one.day for one in self.done), default=self.today)
-        first_of = {one.day: one for one in sorted(self.done, key=lambda one: one.received_at, reverse=True)}
-        found = []
-        for before, after in pairwise(sorted(first_of)):
-            if after < min(last, self.today) - LOOK_BACK_DAYS * DAY or (after - before).days <= _FEWEST_MISSED:
-                continue
-            gap = range(before.toordinal() + 1, after.toordinal())
-            missed = sum(map(self.schedule.weight, gap))
-            if missed < UNIT or (missed < _FEWEST_MISSED * UNIT and len(gap) < self.limits.silence.net_days):
-                continue
-            until = [one for one in self.done if one.day <= before]
-            heard = listen(self.plan, self.schedule, until, self.contacts, self.limits.silence)
-            if heard.lapsed_at is not None and heard.lapsed_at <= self.ends(after - DAY):
-                found.append(Absence(before, first_of[after]))
-        return found
+        since = min(last, self.today) - LOOK_BACK_DAYS * DAY
+        return absences(self.plan, self.schedule, self.done, self.contacts, self.limits.silence, since)
 
     def fresh(self, kind: FlagKind) -> list[Report]:
         """The reports told since people last closed a flag of this kind."""

@@ -39,6 +39,8 @@ class Week:
     flare_days: int
     sessions: int
     """With exercise, on any day."""
+    first_day: date | None
+    """The first day with exercise."""
     pain_sum: int
     pain_count: int
     pain_worst: int | None
@@ -92,6 +94,7 @@ def _week(schedule: Schedule, by_day: dict[int, list[Bout]], flares: Sequence[tu
         paused_days=sum(map(schedule.is_paused, inside)),
         flare_days=sum(any(one <= day <= other for one, other in flares) for day in inside),
         sessions=len(held),
+        first_day=min((bout.day for bout in held), default=None),
         pain_sum=sum(pains),
         pain_count=len(pains),
         pain_worst=max(pains, default=None),

@@ -14,7 +14,7 @@ from models.operations.callers import Caller
 from models.operations.credentials import hash_password, new_key
 from models.operations.ids import new_id
 from models.operations.sign_ins import email_key
-from models.refusals import EmailTaken, Invalid
+from models.refusals import EmailTaken, Invalid, Unknown
 from models.tables import Account, Clinic, Login, Role
 
 TIME_ZONES = frozenset(available_timezones() - {"Factory", "localtime", "posixrules"})
@@ -81,6 +81,20 @@ def demo_clinic(tx: Session) -> Clinic | None:
 def any_clinic(tx: Session) -> Clinic | None:
     """Any clinic at all: whether this database is in use. Reads across clinics, by design."""
     return tx.scalars(select(Clinic).limit(1)).first()
+
+
+def clinic_name(tx: Session, clinic_id: UUID) -> str:
+    """What a clinic is called."""
+    return tx.scalars(select(Clinic.name).where(Clinic.id == clinic_id)).one()
+
+
+def console(tx: Session, clinic_id: UUID) -> Caller:
+    """Whoever sits at the server's console, as the clinic's first administrator."""
+    admins = select(Account).where(Account.clinic_id == clinic_id, Account.role == Role.ADMIN)
+    admin = tx.scalars(admins.order_by(Account.created_at, Account.id)).first()
+    if admin is None:
+        raise Unknown(f"No clinic {clinic_id}, or it has no administrator yet.")
+    return Caller(clinic_id=clinic_id, account_id=admin.id, role=Role.ADMIN, name=admin.name)
 
 
 def is_ready(database: Database) -> bool:

@@ -7,13 +7,16 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from models.adherence import Assessment, assess
+from models.adherence import Assessment, Plan, assess
+from models.adherence.kinds import Report, by_time
 from models.adherence.rates import Bout, Entry, Rates, rates, windows
 from models.adherence.silence import probability_stopped
 from models.adherence.wording import missed_slots
 from models.operations.bouts import done_in
 from models.operations.callers import Caller
+from models.operations.courses import Course
 from models.operations.prescribing import course
+from models.operations.sessions import LOW_TRUST_AFTER
 from models.operations.standings import history_of
 from models.operations.versions import Past, known_at
 from models.refusals import WrongStatus
@@ -39,6 +42,13 @@ class Following:
     rates: dict[str, Rates]
     first_day: date | None
     last_day: date | None
+    course: Course
+    plan: Plan
+    """As it was known at that moment."""
+    bouts: Sequence[Bout]
+    """Every session with exercise."""
+    reports: Sequence[Report]
+    contacts: Sequence[datetime]
 
 
 def following(tx: Session, caller: Caller, program_id: UUID, *, as_of: datetime | None, now: datetime) -> Following:
@@ -81,6 +91,11 @@ def following(tx: Session, caller: Caller, program_id: UUID, *, as_of: datetime 
         },
         first_day=min((bout.day for bout in bouts), default=None),
         last_day=max((bout.day for bout in bouts), default=None),
+        course=known,
+        plan=plan,
+        bouts=bouts,
+        reports=sorted(history.reports, key=by_time),
+        contacts=history.contacts,
     )
 
 
@@ -90,5 +105,17 @@ def _bouts(tx: Session, clinic_id: UUID, program_id: UUID, as_of: datetime, repl
     for past in replaced:
         if past.exercised:
             entries = (Entry(**{name: entry[name] for name in _ENTRY}) for entry in past.entries)
-            known[past.session_id] = Bout(past.local_date, tuple(entries))
-    return list(known.values())
+            waited = past.received_at - past.performed_at
+            known[past.session_id] = Bout(
+                *(past.local_date, tuple(entries), past.worst_pain, past.effort, waited),
+                low_trust=waited > LOW_TRUST_AFTER,
+                received_at=past.received_at,
+            )
+    ordered = sorted(known.items(), key=lambda one: (one[1].day, _performed(one[1]), one[0]))
+    return [bout for _, bout in ordered]
+
+
+def _performed(bout: Bout) -> datetime:
+    assert bout.received_at is not None  # both are of every stored session
+    assert bout.waited is not None
+    return bout.received_at - bout.waited

@@ -32,6 +32,8 @@ _ENTRIES: Any = (
         SessionEntry.hold_seconds,
         SessionEntry.minutes,
         SessionEntry.skipped,
+        SessionEntry.reason,
+        SessionEntry.pain,
         SessionEntry.not_sure,
     )
     .join(
@@ -92,15 +94,13 @@ def done_in(
         program_id, session_id, day, exercised, pain, effort, performed_at, received_at, low_trust = session
         entries = []
         for row in rows:
-            line_id, sets, reps, hold, minutes, skipped, not_sure = row[_OF_ENTRY:]
+            line_id, sets, reps, hold, minutes, skipped, reason, worst, not_sure = row[_OF_ENTRY:]
             if not_sure:
                 unsure.add(session_id)
             if line_id is not None:
-                entries.append(
-                    Entry(line_id=line_id, sets=sets, reps=reps, hold_seconds=hold, minutes=minutes, skipped=skipped)
-                )
+                entries.append(Entry(line_id, sets, reps, hold, minutes, skipped, reason, worst, not_sure))
         if exercised:
             bouts[program_id][session_id] = Bout(
-                day, tuple(entries), pain, effort, received_at - performed_at, low_trust
+                day, tuple(entries), pain, effort, received_at - performed_at, low_trust, received_at
             )
     return Done(bouts, frozenset(unsure))

@@ -287,14 +287,18 @@ def save(tx: Session, flags: Sequence[Flag]) -> None:
     that had been announced: it is announced as a rise is, also if it is as grave as before.
     """
     insert_or_replace(tx, Flag, [_row(flag) for flag in flags], keeping=_OTHERS_WRITE)
-    for flag in flags:
-        if flag.announced == _ANEW and flag.closed_at is None:
-            tx.execute(
-                update(Flag)
-                .where(Flag.clinic_id == flag.clinic_id, Flag.id == flag.id, Flag.announced >= flag.severity)
-                .values(announced=flag.severity - 1)
-                .execution_options(synchronize_session=False)
+    anew = [flag for flag in flags if flag.announced == _ANEW and flag.closed_at is None]
+    if anew:
+        tx.execute(
+            update(Flag)
+            .where(
+                Flag.clinic_id == anew[0].clinic_id,
+                Flag.id.in_([flag.id for flag in anew]),
+                Flag.announced >= Flag.severity,
             )
+            .values(announced=Flag.severity - 1)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def level_at(flag: Flag, moment: datetime) -> Severity:

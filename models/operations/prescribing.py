@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
+from models.adherence.following import UNTITLED
 from models.operations.callers import Caller
 from models.operations.checking import Answers, Checked, ItemFacts, PhaseFacts, accept, advice_of, check_program
 from models.operations.courses import Course, courses, dosage_of, mark_changed, slug_of
@@ -173,7 +174,7 @@ def create_program(tx: Session, caller: Caller, patient_id: UUID, draft: Program
         patient_id=whose.id,
         type=draft.type,
         status=ProgramStatus.DRAFT,
-        title=title or "Home exercise program",
+        title=title or UNTITLED,
         protocol_slug=source.slug if source and not source.is_own else None,
         own_protocol_slug=source.slug if source and source.is_own else None,
         protocol_version=source.version if source else None,

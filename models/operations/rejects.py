@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.database import insert_for
@@ -88,21 +88,26 @@ def rejects(tx: Session, clinic_id: UUID, *, landed: bool = False) -> Sequence[R
     """A clinic's rejected items, oldest first; without those whose session was stored since, unless `landed`."""
     stmt = select(RejectedSession).where(RejectedSession.clinic_id == clinic_id)
     if not landed:
-        stored = (
-            select(SessionLog.id)
-            .where(
-                SessionLog.clinic_id == RejectedSession.clinic_id,
-                SessionLog.patient_id == RejectedSession.patient_id,
-                SessionLog.id == RejectedSession.session_id,
-                SessionLog.changed_at >= RejectedSession.received_at,
-                # Of a conflict the other copy is stored: this one waits until somebody decides.
-                RejectedSession.code.not_in([Conflict.code, VersionMismatch.code]),
-            )
-            .exists()
-        )
-        done = RejectedSession.replayed_to.in_([one.value for one in Outcome if one not in REFUSED])
-        stmt = stmt.where(~stored, or_(RejectedSession.replayed_to.is_(None), ~done))
+        stmt = stmt.where(~has_landed())
     return tx.scalars(stmt.order_by(RejectedSession.received_at, RejectedSession.id)).all()
+
+
+def has_landed() -> ColumnElement[bool]:
+    """Whether the session of a rejected item was stored since: a column beside `RejectedSession`."""
+    stored = (
+        select(SessionLog.id)
+        .where(
+            SessionLog.clinic_id == RejectedSession.clinic_id,
+            SessionLog.patient_id == RejectedSession.patient_id,
+            SessionLog.id == RejectedSession.session_id,
+            SessionLog.changed_at >= RejectedSession.received_at,
+            # Of a conflict the other copy is stored: this one waits until somebody decides.
+            RejectedSession.code.not_in([Conflict.code, VersionMismatch.code]),
+        )
+        .exists()
+    )
+    done = RejectedSession.replayed_to.in_([one.value for one in Outcome if one not in REFUSED])
+    return or_(stored, and_(RejectedSession.replayed_to.is_not(None), done))
 
 
 def replay(tx: Session, reject: RejectedSession, item: Item, *, now: datetime) -> Result:

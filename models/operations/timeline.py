@@ -430,18 +430,24 @@ def _outreach(stream: _Stream) -> list[Entry]:
     rows = stream.rows(
         stream.branch(
             *(EntryKind.OUTREACH, one, one.at, one.id, one.id, one.flag_id, one.channel, one.outcome, one.next_step),
-            one.note,
+            *(one.next_step_on, one.note),
             where=stream.of_patient(one),
         )
     )
     found = []
-    for _, at, outreach_id, flag_id, channel, outcome, next_step, note in rows:
-        said = [f"Tried by {channel}: {outcome.replace('_', ' ')}.", f"Next: {next_step}." if next_step else ""]
+    for _, at, outreach_id, flag_id, channel, outcome, next_step, next_step_on, note in rows:
+        said = [f"Tried by {channel}: {outcome.replace('_', ' ')}.", _next(next_step, next_step_on)]
         said += [f"Note: {note}"] if note else []
         refs = {"outreach_id": str(outreach_id)} | ({"flag_id": str(flag_id)} if flag_id else {})
         says = " ".join(part for part in said if part)
         found.append(Entry(at=at, kind=EntryKind.OUTREACH, says=says, refs=refs, key=str(outreach_id)))
     return found
+
+
+def _next(step: str | None, on: date | None) -> str:
+    """What is to come: the step, its day, or both."""
+    told = [step or "", f"on {short_day(on)}" if on else ""]
+    return f"Next: {' '.join(part for part in told if part)}." if step or on else ""
 
 
 def _check_ins(stream: _Stream) -> list[Entry]:

@@ -78,8 +78,8 @@ class Report:
     """Local dates, both included; None: not about a period."""
     data_through: datetime
     """Up to when what had arrived is in it."""
-    late_items: int
-    """Sessions of the period that arrived after it had ended."""
+    late_items: int | None
+    """Sessions of the period's whole weeks that took more than 48 hours to arrive; None: too few to say."""
     smallest_cell: int
     """Counts of fewer people are withheld; 0: nothing is."""
     definitions: Sequence[Definition]

@@ -49,7 +49,7 @@ from models.tables.program import (
     Teaching,
 )
 from models.tables.session import DoneShare, RejectedSession, SessionEntry, SessionLog, SessionVersion, Source
-from models.tables.standing import Flag, ProgramStanding, ProgramWeek
+from models.tables.standing import Flag, ProgramStanding, ProgramWeek, ReportVersion
 
 __all__ = [
     "Account",
@@ -106,6 +106,7 @@ __all__ = [
     "Reached",
     "RejectedSession",
     "Reply",
+    "ReportVersion",
     "Review",
     "Revision",
     "Role",

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.adherence import Standing
 from models.adherence.kinds import FlagKind
-from models.tables.base import TENANT, Base, Identified, Tenant, of
+from models.tables.base import TENANT, Base, Identified, Tenant, of, of_clinic
 
 
 class ProgramStanding(Tenant, Base, kw_only=True):
@@ -55,6 +55,7 @@ class ProgramWeek(Tenant, Base, kw_only=True):
     paused_days: Mapped[int]
     flare_days: Mapped[int]
     sessions: Mapped[int]
+    first_day: Mapped[date | None]
     pain_sum: Mapped[int]
     pain_count: Mapped[int]
     pain_worst: Mapped[int | None]
@@ -62,6 +63,22 @@ class ProgramWeek(Tenant, Base, kw_only=True):
     effort_count: Mapped[int]
     late: Mapped[int]
     low_trust: Mapped[int]
+
+
+class ReportVersion(Tenant, Base, kw_only=True):
+    """A closed month's report as it was told: never changed."""
+
+    __tablename__ = "report_version"
+    __table_args__ = (of_clinic(), {"info": TENANT})
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    """Its first day."""
+    version: Mapped[int] = mapped_column(primary_key=True)
+    content: Mapped[dict[str, Any]]
+    changes: Mapped[list[Any]]
+    """What is not as the version before said, value by value."""
+    created_at: Mapped[datetime]
 
 
 class Flag(Identified, Base, kw_only=True):

@@ -34,6 +34,7 @@ from models.operations import (
     sweep,
 )
 from models.operations.callers import Caller, identify
+from models.operations.reporting.basis import SMALLEST_CELL
 from models.operations.worklist import Wanted, worklist
 from models.safety.red_flags import RED_FLAGS
 from models.safety.rules import RULES
@@ -96,6 +97,7 @@ def build(tx: Session, now: datetime) -> Iterator[str]:
     """Build the demo clinic, all in one transaction; yields each patient's name when their story is told."""
     began = now - timedelta(days=90)
     clinic = accounts.create_clinic(tx, **PEOPLE["clinic"], is_demo=True, now=began)
+    clinic.settings = {SMALLEST_CELL: 0}  # nobody in it is real: its reports may show every number
     staff = [_staff(tx, clinic, member, began) for member in PEOPLE["staff"]]
     therapists = [caller for caller in staff if caller.role is Role.THERAPIST]
     for number, person in enumerate(PEOPLE["patients"]):

@@ -51,6 +51,7 @@ def test_three_weeks_on_paper() -> None:
         paused_days=0,
         flare_days=0,
         sessions=4,
+        first_day=day(0),
         pain_sum=9,
         pain_count=2,
         pain_worst=6,

@@ -70,6 +70,7 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "switch_rule": {"severity": "info"},
     "move_thresholds": {"low_amber": 0.75},
+    "decide_report_settings": {"smallest_cell": 7},
     "pause_program": {"from_on": "2025-03-10", "to_on": "2025-03-12", "reason": "holiday"},
     "discharge_patient": {"maintenance": {"protocol": "neck-posture-desk"}, "acknowledged": ALL_RULES},
     "stop_program": {"reason": "no_time"},
@@ -158,6 +159,11 @@ MAY: dict[str, set[Role]] = {
     "list_unsynced": STAFF,
     "get_adherence": EVERYONE,
     "get_relapse_watch": STAFF,
+    "list_reports": STAFF,
+    "get_report": STAFF,
+    "get_report_month": STAFF,
+    "get_report_settings": STAFF,
+    "decide_report_settings": {Role.ADMIN},
     "get_worklist": STAFF,
     "list_flag_rules": STAFF,
     "move_thresholds": {Role.ADMIN},
@@ -185,6 +191,7 @@ MAY: dict[str, set[Role]] = {
 """Said a second time, on purpose: a route whose rule changes must change here too."""
 
 VERSIONS = {
+    "decide_report_settings": 1,
     "amend_patient": 1,
     "amend_condition": 1,
     "revise_program": 4,
@@ -242,6 +249,8 @@ def knock(client: httpx.Client, route: APIRoute, mine: Clinic, headers: dict[str
         "webhook_id": mine.webhook_id,
         "export_id": mine.export_id,
         "rule_id": "R-14",
+        "kind": "caseload",
+        "month": "2025-01",
         "slug": SLUGS.get(route.name, "neck-posture-desk"),
     }
     assert route.methods

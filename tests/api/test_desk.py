@@ -418,7 +418,7 @@ def test_a_patient_reads_what_is_theirs_without_the_clinics_work_on_it(desk: Des
         "week_answered",
     }
     assert mine <= PATIENTS_SEE
-    asked = "kinds=flag_opened&kinds=outreach"
+    asked = "kind=flag_opened&kind=outreach"
     assert desk.get(f"/patients/{story}/timeline?{asked}", by=story)["items"] == []
     assert len(desk.get(f"/patients/{story}/timeline?{asked}")["items"]) > 1
 
@@ -435,7 +435,7 @@ def test_check_ins_and_flares_are_told_on_their_days(desk: Desk, bo: str, clock:
     clock.now = at("04-05")
     (asked, *_) = desk.get(f"/patients/{bo}/check-ins")["items"]
     assert desk.call("PUT", f"/patients/{bo}/check-ins/{asked['id']}", {"pain": 2}).is_success
-    wanted = "&".join(f"kinds={kind}" for kind in ("flare", "flare_ended", "check_in_due", "check_in_answered"))
+    wanted = "&".join(f"kind={kind}" for kind in ("flare", "flare_ended", "check_in_due", "check_in_answered"))
     found = desk.get(f"/patients/{bo}/timeline?{wanted}")["items"]
     assert [(one["kind"], one["at"]) for one in found] == [
         ("check_in_answered", "2025-04-05T12:00:00Z"),

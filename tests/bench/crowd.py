@@ -8,19 +8,31 @@ from uuid import UUID, uuid4
 from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
-from models.tables import Base, Item, Patient, Phase, Program, Revision, SessionEntry, SessionLog
+from models.tables import (
+    Base,
+    Item,
+    Patient,
+    Phase,
+    Program,
+    ProgramStanding,
+    ProgramWeek,
+    Revision,
+    SessionEntry,
+    SessionLog,
+)
 
 OF_PATIENT: tuple[type[Base], ...] = (SessionLog, SessionEntry)
 OF_PROGRAM: tuple[type[Base], ...] = (Revision, Phase, Item)
+COUNTED: tuple[type[Base], ...] = (ProgramStanding, ProgramWeek)
 CHUNK = 5_000
 
 
-def many_like(tx: Session, program: Program, copies: int) -> list[UUID]:
-    """The programs of so many new patients of the same clinic, alike in all but their ids; standings and flags are
-    left to whoever counts anew.
+def many_like(tx: Session, program: Program, copies: int, *, counted: bool = False) -> list[UUID]:
+    """The programs of so many new patients of the same clinic, alike in all but their ids; flags are left to whoever
+    counts anew, standings and weeks too, unless they are copied (`counted`) in the place of the sessions.
     """
     people = [(uuid4(), uuid4()) for _ in range(copies)]
-    for table, rows in _rows(tx, program):
+    for table, rows in _rows(tx, program, counted=counted):
         written = _copies(rows, program, people)
         while chunk := list(islice(written, CHUNK)):
             tx.execute(insert(table), chunk)
@@ -50,10 +62,10 @@ def more_sessions(tx: Session, program: Program, copies: int) -> None:
             tx.execute(insert(table), chunk)
 
 
-def _rows(tx: Session, program: Program) -> Iterator[tuple[Table, Sequence[Any]]]:
+def _rows(tx: Session, program: Program, *, counted: bool) -> Iterator[tuple[Table, Sequence[Any]]]:
     keys: list[tuple[type[Base], str, UUID]] = [(Patient, "id", program.patient_id), (Program, "id", program.id)]
-    keys += [(table, "program_id", program.id) for table in OF_PROGRAM]
-    keys += [(table, "patient_id", program.patient_id) for table in OF_PATIENT]
+    keys += [(table, "program_id", program.id) for table in (*OF_PROGRAM, *(COUNTED if counted else ()))]
+    keys += [(table, "patient_id", program.patient_id) for table in (() if counted else OF_PATIENT)]
     for kind, name, value in keys:
         table = kind.__table__
         assert isinstance(table, Table)

@@ -295,7 +295,7 @@ def test_the_last_sheet_tells_how_the_numbers_came_about() -> None:
         ("From", datetime(2026, 3, 1), "Local days, both included."),  # noqa: DTZ001
         ("To", datetime(2026, 3, 31)),  # noqa: DTZ001
         ("Data through (UTC)", datetime(2026, 4, 1, 6, 30), "What had arrived by then is in it."),  # noqa: DTZ001
-        ("Late items", 3, "Sessions of the period that arrived after it had ended."),
+        ("Late items", 3, "Sessions that took more than 48 hours to arrive; empty: too few to say."),
         ("Smallest cell", 5, "Counts of fewer people are withheld."),
         ("Caution", "=cmd"),
         ("frequency", 2, "Days done ÷ expected.", "House rule 4."),

@@ -5,14 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, column, insert, inspect, table as sql_table, text
 from sqlalchemy.exc import IntegrityError
 
 from models.database import open_database
+from models.operations import sweep
 from models.tables import Base
-from tests.conftest import created, migrate
+from seed_data.load import load
+from tests.builders import DAY, NOON, a_clinic, a_patient, a_program, log_days, weeks
+from tests.conftest import ROOT, created, migrate
 
 
 def test_migrations_arrive_at_the_tables_we_declare(engine: Engine) -> None:
@@ -80,6 +85,29 @@ def test_data_of_the_first_revision_comes_along(kind: str, tmp_path: Path) -> No
         if kind == "sqlite":
             with engine.connect() as connection, pytest.raises(IntegrityError):
                 connection.execute(text("UPDATE item SET exercise_slug = 'no-such'"))
+
+
+def test_programs_of_before_the_weeks_are_counted_by_the_sweep(kind: str, tmp_path: Path) -> None:
+    with ExitStack() as undo:
+        url = f"sqlite:///{tmp_path / 'old.db'}" if kind == "sqlite" else undo.enter_context(created())
+        engine, database = open_database(url)
+        undo.callback(engine.dispose)
+        migrate(engine)
+        with database.writing() as tx:
+            load(tx)
+            ines = a_clinic(tx)
+            log_days(tx, ines, a_program(tx, ines, a_patient(tx, ines)).program.id, weeks(2))
+        with engine.connect() as connection:
+            config = Config(toml_file=ROOT / "pyproject.toml", attributes={"connection": connection})
+            command.downgrade(config, "0006")
+        migrate(engine)
+        with database.writing() as tx:
+            assert tx.execute(text("SELECT count(*) FROM week")).scalar_one() == 0
+            assert sweep.thresholds_moved(tx) == [ines.clinic_id]
+            while sweep.apply_thresholds(tx, ines.clinic_id, now=NOON + 20 * DAY):
+                pass
+            assert tx.execute(text("SELECT sum(sessions) FROM week")).scalar_one() == 10
+            assert sweep.thresholds_moved(tx) == []
 
 
 def test_a_check_in_of_the_second_revision_comes_along_unanswered(kind: str, tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def test_what_serve_prints_is_true(server: Running) -> None:
     assert "curl -s" in greeting
 
 
-def test_the_commands(server: Running) -> None:
+def test_the_commands(server: Running, tmp_path: Path) -> None:
     assert re.fullmatch(
         r"\d+ flags announced, \d+ deliveries made, \d+ failed, 0 exports ready\.\n", server.command("sweep").stdout
     )
@@ -238,6 +238,9 @@ def test_the_commands(server: Running) -> None:
     token = httpx.post(f"{server.base}/v1/auth/token", data=data).json()["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
     assert httpx.get(f"{server.base}/v1/patients", headers=headers).json()["items"] == []
+    told = server.command("report", "--clinic", clinic, "--out", str(tmp_path / "told"))
+    assert (told.returncode, (tmp_path / "told" / "report.html").exists()) == (0, True)
+    assert server.command("report", "--clinic", str(uuid4()), "--out", str(tmp_path)).returncode == 1
     nowhere = server.command("create-clinic", "Nowhere", "--time-zone", "Mars")
     assert (nowhere.returncode, nowhere.stderr.count("\n")) == (1, 1)
     assert server.command("demo").returncode == 1

@@ -1,18 +1,19 @@
 """What all clinic reports stand on: the period, what is withheld, and what must be said beside the numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, Float, cast, extract, func, select
 from sqlalchemy.orm import Session
 
 from models.operations.callers import Caller
 from models.refusals import Invalid
 from models.reports.tables import WITHHELD, Column, ColumnKind, Definition, Report, Table, Value
-from models.reports.withheld import Cell, withhold
-from models.tables import Clinic, SessionLog
+from models.reports.withheld import Cell, Shown, withhold
+from models.tables import Clinic, ProgramWeek
 
 SMALLEST_CELL = "smallest_cell"
 """Among a clinic's settings: counts of fewer people are withheld; 0: nothing is."""
@@ -43,13 +44,21 @@ class Period:
         return first, self.to_on - timedelta(days=self.to_on.weekday() + (7 if self.to_on.weekday() < 6 else 0))
 
 
-def period_of(tx: Session, caller: Caller, from_on: date | None, to_on: date | None, *, now: datetime) -> Period:
-    """The days asked for, the last 90 up to yesterday if none are: an unfinished day is not reported."""
+def period_of(
+    tx: Session,
+    caller: Caller,
+    from_on: date | None,
+    to_on: date | None,
+    *,
+    usual: timedelta = timedelta(days=90),
+    now: datetime,
+) -> Period:
+    """The days asked for, the `usual` many up to yesterday if none are: an unfinished day is not reported."""
     clinic = tx.scalars(select(Clinic).where(Clinic.id == caller.clinic_id)).one()
     zone = ZoneInfo(clinic.time_zone)
     today = now.astimezone(zone).date()
     last = to_on or today - timedelta(days=1)
-    first = from_on or last - timedelta(days=89)
+    first = from_on or last - usual + timedelta(days=1)
     if first > last:
         raise Invalid("The period ends before it begins.", field="/from")
     if last - first > LONGEST:
@@ -57,8 +66,8 @@ def period_of(tx: Session, caller: Caller, from_on: date | None, to_on: date | N
     return Period(
         from_on=first,
         to_on=last,
-        starts_at=_begins(first, zone),
-        ends_at=_begins(last + timedelta(days=1), zone),
+        starts_at=begins(first, zone),
+        ends_at=begins(last + timedelta(days=1), zone),
         today=today,
         zone=zone,
         least=int(clinic.settings.get(SMALLEST_CELL, DEFAULT_SMALLEST)),
@@ -75,24 +84,23 @@ def report(
     definitions: Sequence[Definition],
     tables: Sequence[Table],
     caution: str | None = None,
+    late_items: int | None = None,
     now: datetime,
 ) -> Report:
-    """A report of a period, with how much of it came late: one statement."""
-    late = tx.execute(
-        select(func.count()).where(
-            SessionLog.clinic_id == caller.clinic_id,
-            and_(SessionLog.local_date >= period.from_on, SessionLog.local_date <= period.to_on),
-            SessionLog.received_at >= period.ends_at,
-            SessionLog.deleted_at.is_(None),
+    """A report of a period; one statement for how much of it came late, unless that is known."""
+    if late_items is None:
+        first, last = period.mondays
+        late = select(func.coalesce(func.sum(ProgramWeek.late), 0)).where(
+            ProgramWeek.clinic_id == caller.clinic_id, ProgramWeek.monday >= first, ProgramWeek.monday <= last
         )
-    ).scalar_one()
+        late_items = int(tx.execute(late).scalar_one())
     return Report(
         kind=kind,
         title=title,
         from_on=period.from_on,
         to_on=period.to_on,
         data_through=now,
-        late_items=late,
+        late_items=None if 0 < late_items < period.least else late_items,
         smallest_cell=period.least,
         definitions=definitions,
         tables=tables,
@@ -136,5 +144,23 @@ def partition(
     )
 
 
-def _begins(day: date, zone: ZoneInfo) -> datetime:
+def too_few(cells: Mapping[str, Shown]) -> set[str]:
+    """The names of the cells that are withheld."""
+    return {name for name, cell in cells.items() if cell.count is None}
+
+
+def marked(row: Mapping[str, Value], withheld: Collection[str]) -> dict[str, Value]:
+    """A row as it is published: without the values of the columns that are withheld, which it names."""
+    names = [name for name in row if name in withheld]
+    shown = {name: None if name in withheld else value for name, value in row.items()}
+    return shown | {"withheld": " ".join(names) or None}
+
+
+def seconds_between(earlier: Any, later: Any) -> ColumnElement[float]:
+    """Seconds from one column to another, both instants or both dates, on either database."""
+    return cast(extract("epoch", later) - extract("epoch", earlier), Float)
+
+
+def begins(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant of a local day."""
     return datetime.combine(day, time(), zone)

@@ -1,0 +1,217 @@
+"""Who is being treated, how they stand, and how the weeks went."""
+
+import json
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import String, and_, cast, func, literal, not_, or_, select, union_all
+from sqlalchemy.orm import Session
+
+from models.adherence import Standing
+from models.adherence.schedule import UNIT
+from models.operations.callers import Caller
+from models.operations.prescribing import RUNNING
+from models.operations.reporting.basis import Period, count, number, partition, report, share, text
+from models.reports.definitions import COMPLETENESS, DOSE, WEEKLY_FREQUENCY
+from models.reports.tables import WITHHELD, Column, ColumnKind, Definition, Report, Table, Value
+from models.reports.withheld import Cell, withhold
+from models.tables import Account, Condition, ConditionStatus, Patient, Program, ProgramStanding, ProgramWeek
+
+CASELOAD = Definition(
+    id="caseload",
+    version=1,
+    says="Programs that run or are paused now, and their patients. A standing is what the silence says at this moment.",
+    source="Followthrough",
+)
+_SUMS = ("expected", "done", "items_expected", "items_done", "dose_sum", "dose_count", "pain_sum", "pain_count")
+_WEEK = (
+    Column(name="monday", title="Week from", kind=ColumnKind.DATE),
+    count("programs", "Programs being followed"),
+    number("expected", "Session days expected"),
+    number("done", "Session days done"),
+    share("frequency", "Frequency"),
+    share("completeness", "Completeness"),
+    share("dose", "Dose"),
+    number("mean_pain", "Mean pain with exercise", "0-10"),
+    WITHHELD,
+)
+
+
+def caseload_report(tx: Session, caller: Caller, period: Period, *, now: datetime) -> Report:
+    """Patients by standing, therapist, condition and protocol as of now, and the whole weeks of the period: two
+    statements.
+    """
+    found = _counts(tx, caller, now)
+    standings: Counter[str] = Counter(found["standing"])
+    for forecast, programs in found["changed"].items():
+        changes = [(datetime.fromisoformat(at), standing) for at, standing in json.loads(forecast)]
+        standings[max(change for change in changes if change[0] <= now)[1]] += programs
+    weekly, late = _weeks(tx, caller, period)
+    return report(
+        tx,
+        caller,
+        period,
+        kind="caseload",
+        title="Caseload",
+        definitions=(CASELOAD, WEEKLY_FREQUENCY, COMPLETENESS, DOSE),
+        tables=(
+            partition(
+                "by_standing",
+                "How programs stand",
+                text("standing", "Standing"),
+                {
+                    one.value: standings[one.value]
+                    for one in Standing
+                    if one not in {Standing.ENDED, Standing.WITHDRAWN}
+                },
+                period.least,
+                what="Programs",
+            ),
+            partition(
+                "by_therapist",
+                "Whose patients they are",
+                text("therapist", "Therapist"),
+                dict(sorted(found["therapist"].items())),
+                period.least,
+                what="Patients",
+            ),
+            partition(
+                "by_protocol",
+                "What was prescribed",
+                text("protocol", "Protocol"),
+                dict(sorted(found["protocol"].items())),
+                period.least,
+                what="Programs",
+            ),
+            _by_condition(found["condition"], found["patients"]["all"], period.least),
+            weekly,
+        ),
+        late_items=late,
+        now=now,
+    )
+
+
+def _counts(tx: Session, caller: Caller, now: datetime) -> dict[str, dict[str, int]]:
+    """By what is counted: the standings as they were written, those that time has changed since by their forecast,
+    therapists, protocols, conditions, and all patients: one statement.
+    """
+    running = (
+        select(
+            Program.id,
+            Program.patient_id,
+            func.coalesce(Program.protocol_slug, Program.own_protocol_slug, "own program").label("protocol"),
+            func.coalesce(Account.name, "nobody").label("therapist"),
+            ProgramStanding.standing,
+            ProgramStanding.changes_at,
+            cast(ProgramStanding.forecast, String).label("forecast"),
+        )
+        .join(Patient, and_(Patient.clinic_id == Program.clinic_id, Patient.id == Program.patient_id))
+        .join(
+            ProgramStanding,
+            and_(ProgramStanding.clinic_id == Program.clinic_id, ProgramStanding.program_id == Program.id),
+        )
+        .join(Account, and_(Account.clinic_id == Patient.clinic_id, Account.id == Patient.therapist_id), isouter=True)
+        .where(
+            Program.clinic_id == caller.clinic_id,
+            Patient.clinic_id == caller.clinic_id,
+            ProgramStanding.clinic_id == caller.clinic_id,
+            Program.status.in_(RUNNING),
+            Patient.deleted_at.is_(None),
+        )
+        .cte("running")
+    )
+    holds = or_(running.c.changes_at.is_(None), running.c.changes_at > now)
+    patients = func.count(running.c.patient_id.distinct())
+    conditions = (
+        select(literal("condition"), Condition.code, func.count(Condition.patient_id.distinct()))
+        .where(
+            Condition.clinic_id == caller.clinic_id,
+            Condition.status != ConditionStatus.RESOLVED,
+            Condition.patient_id.in_(select(running.c.patient_id)),
+        )
+        .group_by(Condition.code)
+    )
+    every = union_all(
+        select(literal("standing").label("what"), cast(running.c.standing, String).label("name"), func.count())
+        .where(holds)
+        .group_by(running.c.standing),
+        select(literal("changed"), running.c.forecast, func.count()).where(not_(holds)).group_by(running.c.forecast),
+        select(literal("therapist"), running.c.therapist, patients).group_by(running.c.therapist),
+        select(literal("protocol"), running.c.protocol, func.count()).group_by(running.c.protocol),
+        conditions,
+        select(literal("patients"), literal("all"), patients),
+    )
+    found: dict[str, dict[str, int]] = {what: {} for what in _COUNTED}
+    for what, name, number_of in tx.execute(every):
+        found[what][name] = number_of
+    return found
+
+
+_COUNTED = ("standing", "changed", "therapist", "protocol", "condition", "patients")
+
+
+def _by_condition(conditions: dict[str, int], patients: int, least: int) -> Table:
+    """A patient may have several: the rows do not add up, and each stands against those who have it not."""
+    rows: list[dict[str, Value]] = []
+    for code, having in sorted(conditions.items()):
+        split = {"having": Cell(having), "others": Cell(patients - having)}
+        shown = withhold(Cell(patients, {"by": split}), least).splits["by"]["having"].count
+        rows.append({"condition": code, "count": shown, "withheld": "count" if shown is None else None})
+    return Table(
+        name="by_condition",
+        title="What they have",
+        columns=(text("condition", "Condition"), count("count", "Patients"), WITHHELD),
+        rows=rows,
+        note="A patient with several conditions is in several rows.",
+    )
+
+
+def _weeks(tx: Session, caller: Caller, period: Period) -> tuple[Table, int]:
+    first, last = period.mondays
+    sums = [func.sum(getattr(ProgramWeek, name)).label(name) for name in _SUMS]
+    rows = tx.execute(
+        select(ProgramWeek.monday, func.count().label("programs"), func.sum(ProgramWeek.late).label("late"), *sums)
+        .join(
+            ProgramStanding,
+            and_(
+                ProgramStanding.clinic_id == ProgramWeek.clinic_id,
+                ProgramStanding.program_id == ProgramWeek.program_id,
+                # Weeks of silence at the end are persistence, not implementation.
+                ProgramStanding.last_day >= ProgramWeek.monday,
+            ),
+        )
+        .where(ProgramWeek.clinic_id == caller.clinic_id, ProgramWeek.monday >= first, ProgramWeek.monday <= last)
+        .group_by(ProgramWeek.monday)
+        .order_by(ProgramWeek.monday)
+    ).mappings()
+    told = [dict(row) for row in rows]
+    table = Table(
+        name="by_week",
+        title="Week by week",
+        columns=_WEEK,
+        rows=[_week(row, period.least) for row in told],
+        note="Whole weeks of the period; programs up to the week of their last session.",
+    )
+    return table, sum(int(row["late"]) for row in told)
+
+
+def _week(row: dict[str, Any], least: int) -> dict[str, Value]:
+    if 0 < row["programs"] < least:
+        hidden = [column.name for column in _WEEK if column.name not in {"monday", "withheld"}]
+        return {"monday": row["monday"], **dict.fromkeys(hidden), "withheld": " ".join(hidden)}
+    return {
+        "monday": row["monday"],
+        "programs": row["programs"],
+        "expected": round(row["expected"] / UNIT, 2),
+        "done": round(row["done"] / UNIT, 2),
+        "frequency": _ratio(row["done"], row["expected"]),
+        "completeness": _ratio(row["items_done"], row["items_expected"]),
+        "dose": _ratio(row["dose_sum"], row["dose_count"]),
+        "mean_pain": None if not row["pain_count"] else round(row["pain_sum"] / row["pain_count"], 2),
+        "withheld": None,
+    }
+
+
+def _ratio(done: float, expected: float) -> float | None:
+    return round(done / expected, 4) if expected else None
