@@ -27,7 +27,7 @@ from api.pages.charts import (
 )
 from models.adherence import Standing
 from models.adherence.rates import Bout
-from models.adherence.schedule import UNIT, Schedule
+from models.adherence.schedule import UNIT, Schedule, line_weight
 from models.operations.patient_report import PatientReport, Span
 from models.reports.definitions import OF_A_PROGRAM
 from models.reports.retention import Life, at_risk, curve
@@ -218,9 +218,18 @@ def _state(schedule: Schedule, bouts: Sequence[Bout], on: date, spans: Sequence[
     inside = {span.kind for span in spans if span.from_on <= on <= span.to_on}
     if bouts:
         stretch = schedule.stretch(on.toordinal())
-        wanted = {line.line_id for line in stretch.phase.lines if not line.as_needed} if stretch else set()
+        # Of lines on any day of the week none is wanted on this one.
+        wanted = (
+            {
+                line.line_id
+                for line in stretch.phase.lines
+                if not line.days_per_week and line_weight(line, stretch.phase_start, on.toordinal())
+            }
+            if stretch
+            else set()
+        )
         touched = {entry.line_id for bout in bouts for entry in bout.entries if not entry.skipped}
-        return DayState.DONE if wanted <= touched or not touched else DayState.PARTLY
+        return DayState.DONE if touched and wanted <= touched else DayState.PARTLY
     if "pause" in inside:
         return DayState.PAUSED
     if "silence" in inside:

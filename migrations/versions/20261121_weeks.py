@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("clinic_id", "kind", "month", "version", name=op.f("pk_report_version")),
         info={"placement": "tenant", "shard": "clinic_id"},
     )
+    op.add_column("standing", sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("session", sa.Column("told_at", sa.DateTime(timezone=True), nullable=True))
     # Until now whatever was changed counted as told anew.
     op.execute("UPDATE session SET told_at = changed_at WHERE version > 1")
@@ -65,6 +66,7 @@ def _have_every_program_judged_anew() -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("standing", "stopped_at")
     op.drop_table("report_version")
     op.drop_column("session", "told_at")
     op.drop_index("ix_week_monday", table_name="week")

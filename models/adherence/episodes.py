@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
-from models.adherence.assessment import Assessment, Standing
+from models.adherence.assessment import Assessment
 from models.adherence.plan import Pause, Plan
 from models.adherence.schedule import UNIT, Schedule, midnight_after
 from models.adherence.silence import HISTORY_DAYS, Done, SilenceRule, listen
@@ -49,11 +49,14 @@ def absences(
     return found
 
 
-def silent_spans(found: Iterable[Absence], judged: Assessment, today: date) -> list[tuple[date, date]]:
-    """The days of lapsed silences, both included: those that ended, and the present one if it has lapsed."""
+def silent_spans(found: Iterable[Absence], judged: Assessment, at: datetime, last: date) -> list[tuple[date, date]]:
+    """The days of lapsed silences, both included: those that ended, and the one that had lapsed by `at`, up to `last`;
+    also where the program was paused or ended after it had.
+    """
     spans = [(one.last_day + DAY, one.back.day - DAY) for one in found]
-    if judged.silence is not None and judged.standing in {Standing.LAPSED, Standing.STOPPED}:
-        spans.append((judged.silence.last_day + DAY, today))
+    silence = judged.silence
+    if silence is not None and silence.lapsed_at is not None and silence.lapsed_at <= at and silence.last_day < last:
+        spans.append((silence.last_day + DAY, last))
     return spans
 
 

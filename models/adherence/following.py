@@ -105,12 +105,15 @@ def letter(
     initiation: int | None,
     rates: Rates,
     persistence: Persistence | None,
+    silent: bool,
     excluded: Mapping[str, int],
     pain: Trend | None,
     matters: float,
     reasons: Mapping[str, int],
 ) -> str:
-    """One paragraph a therapist can paste into a letter, from the same numbers as the tables beside it."""
+    """One paragraph a therapist can paste into a letter, from the same numbers as the tables beside it; `silent` is
+    whether a silence has lapsed that may yet end.
+    """
     named = f" “{title}”" if title != UNTITLED else ""
     told = [f"Home exercise program{named}, {long_day(first)} to {long_day(last)}."]
     if initiation is None:
@@ -128,6 +131,8 @@ def letter(
         told.append(
             f"Last session on {long_day(persistence.on)}, {_days(persistence.days)} after the first; none since."
             if persistence.discontinued
+            else "Silent at present, not yet counted as stopped."
+            if silent
             else f"Still going {_days(persistence.days)} after the first session."
         )
     told.append(_pain(pain, matters))
@@ -140,13 +145,17 @@ def letter(
     return " ".join(part for part in told if part)
 
 
-def own_words(*, rates: Rates, initiation: int | None, pain: Trend | None, matters: float) -> str:
-    """One paragraph for the patient: what was done, never what was not."""
+def own_words(
+    *, rates: Rates, days: int, initiation: int | None, pain: Trend | None, matters: float, going: bool
+) -> str:
+    """One paragraph for the patient: what was done, never what was not. `days` are those with exercise; praise for
+    keeping on is for who is `going` on.
+    """
     if initiation is None:
         return "Your program is ready when you are. Start with whatever feels easiest."
     done, due = round(rates.frequency.numerator), round(rates.frequency.denominator)
-    told = [f"You exercised on {done} of {due} planned days." if due else f"You exercised on {_days(done)}."]
-    if rates.frequency.value is not None and rates.frequency.value >= 0.8:
+    told = [f"You exercised on {done} of {due} planned days." if due else f"You exercised on {_days(days)}."]
+    if due and going and rates.frequency.value is not None and rates.frequency.value >= 0.8:
         told.append("That is as much as people do who get the most out of it.")
     if pain is not None and pain.first - pain.last >= matters:
         told.append(f"Your pain with exercise went from about {pain.first:g} to about {pain.last:g} of 10.")
@@ -180,8 +189,8 @@ def _pain(pain: Trend | None, matters: float) -> str:
 
 
 def _share(did: str, rate: Rate, what: str, *, of_what: bool = True) -> str:
-    if not rate.denominator:
-        return ""
+    if rate.denominator < 1:
+        return ""  # of less than one whole day no share can be told
     counted = f"{rate.numerator:.0f} of {rate.denominator:.0f} {what} ({_percent(rate)})"
     return f"{did} {counted}" if of_what else f"{did} {_percent(rate)} {what}"
 

@@ -17,7 +17,7 @@ from models.operations.callers import Caller
 from models.operations.courses import Course
 from models.operations.prescribing import course
 from models.operations.sessions import LOW_TRUST_AFTER
-from models.operations.standings import history_of
+from models.operations.standings import everything_of
 from models.operations.versions import Past, known_at
 from models.refusals import WrongStatus
 from models.tables import ProgramStatus
@@ -60,7 +60,7 @@ def following(tx: Session, caller: Caller, program_id: UUID, *, as_of: datetime 
     plan = known.plan(moment)
     # Only of a past moment can there be sessions that said something else then.
     past = known_at(tx, caller.clinic_id, program_id, moment) if moment < now else []
-    history = history_of(tx, caller.clinic_id, known, moment, past)
+    history, whole = everything_of(tx, caller.clinic_id, known, moment, past)
     rule = known.thresholds.silence
     judged = assess(
         plan,
@@ -94,8 +94,8 @@ def following(tx: Session, caller: Caller, program_id: UUID, *, as_of: datetime 
         course=known,
         plan=plan,
         bouts=bouts,
-        reports=sorted(history.reports, key=by_time),
-        contacts=history.contacts,
+        reports=sorted(whole.reports, key=by_time),
+        contacts=whole.contacts,
     )
 
 

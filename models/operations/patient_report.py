@@ -8,10 +8,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from models.adherence import Plan, Standing
+from models.adherence import Pause, Plan, Standing
 from models.adherence.episodes import absences, followed, silent_spans
 from models.adherence.following import Exercised, Persistence, Trend, exercised, letter, own_words, trend
-from models.adherence.rates import Rates, rates
+from models.adherence.rates import Bout, Rates, rates
 from models.adherence.schedule import Schedule
 from models.adherence.silence import Done
 from models.adherence.weeks import Week, monday_of, weeks
@@ -130,8 +130,11 @@ def patient_report(
     persistence = _persistence(known)
     pain = trend(bout.pain for bout in lately)
     matters = known.course.thresholds.pain_change
-    reasons = Counter(report.reason for report in told if report.reason)
-    reasons.update(entry.reason for bout in lately for entry in bout.entries if entry.skipped and entry.reason)
+    left_out = [entry.reason for bout in lately for entry in bout.entries if entry.skipped and entry.reason]
+    # A grave reason of an entry is its session's, too.
+    of_sessions = Counter(report.reason for report in told if report.reason)
+    of_entries = Counter(left_out)
+    reasons = {one: max(of_sessions[one], of_entries[one]) for one in of_sessions | of_entries}
     excluded = _excluded(known.plan, silent, first, last)
     initiation = None if known.first_day is None else (known.first_day - known.plan.starts_on).days
     staff = caller.role is not Role.PATIENT
@@ -146,8 +149,8 @@ def patient_report(
         initiation_days=initiation,
         persistence=persistence,
         implementation=implementation,
-        # What is yet to come of the last week is in neither number.
-        weeks=weeks(replace(plan, ends_on=counted_to), known.bouts, _mondays(first, last)),
+        # What lies before the period, or is yet to come of its last week, is in neither number.
+        weeks=_weeks(plan, known, lately, first, counted_to, last),
         exercises=exercised(plan, _names(known.course), known.bouts, first, counted_to),
         reasons=reasons,
         moments=[Moment(day=bout.day, pain=bout.pain, effort=bout.effort) for bout in lately],
@@ -169,9 +172,10 @@ def patient_report(
             initiation=initiation,
             rates=implementation,
             persistence=persistence,
+            silent=known.assessment.standing is Standing.LAPSED,
             excluded={
                 "pause": _days_of(excluded, "pause"),
-                "silence": _days_of(excluded, "silence"),
+                "silence": _days_of(excluded, "silence", but="pause"),
             },
             pain=pain,
             matters=matters,
@@ -179,14 +183,21 @@ def patient_report(
         )
         if staff
         else None,
-        own_words=own_words(rates=implementation, initiation=initiation, pain=pain, matters=matters),
+        own_words=own_words(
+            rates=implementation,
+            days=len({bout.day for bout in lately}),
+            initiation=initiation,
+            pain=pain,
+            matters=matters,
+            going=known.assessment.standing in {Standing.ON_TRACK, Standing.WATCH},
+        ),
     )
 
 
 def _period(known: Following, from_on: date | None, to_on: date | None) -> tuple[date, date]:
     starts_on = known.plan.starts_on
     end = min(known.today, known.plan.ends_on) if known.plan.ends_on else known.today
-    first, last = max(from_on or starts_on, starts_on), min(to_on or end, max(end, starts_on))
+    first, last = max(from_on or starts_on, starts_on), min(to_on or max(end, starts_on), max(end, starts_on))
     if from_on is not None and to_on is not None and from_on > to_on:
         raise Invalid("The period ends before it begins.", field="/from")
     if first > last:
@@ -205,14 +216,24 @@ def _silent(known: Following) -> list[tuple[date, date]]:
     rule = known.course.thresholds.silence
     found = absences(known.plan, Schedule(known.plan), done, known.contacts, rule, date.min)
     last = min(known.today, known.plan.ends_on) if known.plan.ends_on else known.today
-    return silent_spans(found, known.assessment, last)
+    return silent_spans(found, known.assessment, _observed_at(known), last)
+
+
+def _observed_at(known: Following) -> datetime:
+    """Up to when it was followed: now, or its end."""
+    ended_at = known.plan.ended_at
+    return known.as_of if ended_at is None else min(known.as_of, ended_at)
 
 
 def _persistence(known: Following) -> Persistence | None:
     """Discontinued is what has stopped by the silence, or by the patient's word; dated at the last session."""
     if known.first_day is None or known.last_day is None:
         return None
-    gone = known.assessment.standing in {Standing.STOPPED, Standing.WITHDRAWN}
+    stopped_at = known.assessment.silence.stopped_at if known.assessment.silence else None
+    # Ending or pausing a program that had been stopped does not make it one that was kept up.
+    gone = known.assessment.standing is Standing.WITHDRAWN or (
+        stopped_at is not None and stopped_at <= _observed_at(known)
+    )
     observed = min(known.today, known.plan.ends_on) if known.plan.ends_on else known.today
     on = known.last_day if gone else max(observed, known.last_day)
     return Persistence((on - known.first_day).days, gone, on)
@@ -229,9 +250,12 @@ def _excluded(plan: Plan, silent: Sequence[tuple[date, date]], first: date, last
     ]
 
 
-def _days_of(spans: Sequence[Span], kind: str) -> int:
-    alike = (range(one.from_on.toordinal(), one.to_on.toordinal() + 1) for one in spans if one.kind == kind)
-    return len({day for days in alike for day in days})
+def _days_of(spans: Sequence[Span], kind: str, *, but: str | None = None) -> int:
+    """How many days of a kind, those of another kind left out."""
+    days: dict[str, set[int]] = {}
+    for one in spans:
+        days.setdefault(one.kind, set()).update(range(one.from_on.toordinal(), one.to_on.toordinal() + 1))
+    return len(days.get(kind, set()) - days.get(but or "", set()))
 
 
 def _names(course: Course) -> dict[UUID, str]:
@@ -247,6 +271,8 @@ def _revisions(known: Following, plan: Plan, first: date, last: date) -> list[Re
         on = max(revision.effective_on, plan.starts_on)
         if base is None or number <= course.first_seen or revision.created_at > known.as_of or not first <= on <= last:
             continue
+        if course.revision_on(on, known.as_of).number != number:
+            continue  # a later one took its place before it began
         before_from = max(on - COMPARED_DAYS * DAY, plan.starts_on)
         after_to = min(on + (COMPARED_DAYS - 1) * DAY, counted_to)
         found.append(
@@ -270,6 +296,26 @@ def _events(tx: Session, caller: Caller, known: Following, first: date, last: da
         entry
         for entry in reversed(found)
         if first <= entry.at.astimezone(zone).date() <= last and entry.refs.get("program_id") in {None, str(program.id)}
+    ]
+
+
+def _weeks(
+    plan: Plan, known: Following, lately: Sequence[Bout], first: date, counted_to: date, last: date
+) -> list[Week]:
+    """The weeks of the period, with nothing of them outside it; paused days are those of pauses alone."""
+    within = replace(plan, ends_on=counted_to, pauses=(*plan.pauses, Pause(date.min, first - DAY)))
+    paused = Schedule(known.plan)
+    found = weeks(within, lately, _mondays(first, last))
+    return [
+        replace(
+            week,
+            paused_days=sum(
+                paused.is_paused(day.toordinal())
+                for day in (week.monday + number * DAY for number in range(7))
+                if first <= day <= counted_to
+            ),
+        )
+        for week in found
     ]
 
 

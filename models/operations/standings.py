@@ -28,6 +28,7 @@ from models.tables import (
     Program,
     ProgramStanding,
     ProgramStatus,
+    ProgramWeek,
     Screening,
     SessionLog,
 )
@@ -59,6 +60,8 @@ class _Before:
     standing: ProgramStanding | None
     flags: list[Flag]
     screened_at: datetime | None
+    has_weeks: bool
+    """False in a database from before there were any, until they are counted."""
 
 
 def _before() -> Any:
@@ -70,9 +73,15 @@ def _before() -> Any:
         .correlate(Program)
         .scalar_subquery()
     )
+    has_weeks = (
+        select(ProgramWeek.monday)
+        .where(ProgramWeek.clinic_id == clinic_id, ProgramWeek.program_id == Program.id)
+        .correlate(Program)
+        .exists()
+    )
     named = and_(Flag.clinic_id == clinic_id, Flag.about_id.in_(bindparam("abouts", expanding=True)))
     return (
-        select(Program.id, ProgramStanding, screened, Flag)
+        select(Program.id, ProgramStanding, screened, has_weeks, Flag)
         .join(
             ProgramStanding,
             and_(ProgramStanding.clinic_id == Program.clinic_id, ProgramStanding.program_id == Program.id),
@@ -149,14 +158,16 @@ def restate(
     insert_or_replace(tx, ProgramStanding, standings)
     save(tx, flags)
     running = {one: course for one, course in found.items() if course.program.status is not ProgramStatus.DRAFT}
-    written = {one: row.assessed_at for one in running if (row := before[one].standing) is not None}
+    written = {
+        one: row.assessed_at for one in running if (row := before[one].standing) is not None and before[one].has_weeks
+    }
     if because in _REPLANNED or written.keys() != running.keys():
         weeks.recount_all(tx, clinic_id, running, now)
     else:
         weeks.recount_some(tx, clinic_id, running, done, days, written, now)
 
 
-def history_of(tx: Session, clinic_id: UUID, course: Course, as_of: datetime, replaced: Sequence[Past]) -> History:
+def _known(tx: Session, clinic_id: UUID, course: Course, as_of: datetime, replaced: Sequence[Past]) -> list["_Row"]:
     """A program's sessions as they were known at `as_of`, all of them; `replaced` are those amended or deleted since,
     as they were then.
     """
@@ -178,10 +189,23 @@ def history_of(tx: Session, clinic_id: UUID, course: Course, as_of: datetime, re
             worst_pain=past.worst_pain,
             main_reason=past.main_reason,
             told_at=past.told_at,
+            pain_before=past.pain_before,
+            settled=past.settled,
+            chips=past.chips,
         )
         for past in replaced
     ]
-    return _history(known)
+    return known
+
+
+def everything_of(
+    tx: Session, clinic_id: UUID, course: Course, as_of: datetime, replaced: Sequence[Past]
+) -> tuple[History, History]:
+    """A program's sessions as they were known at `as_of`: what the engine listens to, and the same with everything that
+    is too old for it. `replaced` are those amended or deleted since, as they were then.
+    """
+    known = _known(tx, clinic_id, course, as_of, replaced)
+    return _history(known), _history(known, whole=True)
 
 
 def _standings_and_flags(tx: Session, clinic_id: UUID, found: Mapping[UUID, Course]) -> dict[UUID, _Before]:
@@ -192,8 +216,8 @@ def _standings_and_flags(tx: Session, clinic_id: UUID, found: Mapping[UUID, Cour
     asked = {"clinic_id": clinic_id, "programs": list(found), "abouts": [*found, *patients]}
     rows = tx.execute(_BEFORE, asked, execution_options={"populate_existing": True}).all()
     before: dict[UUID, _Before] = {}
-    for program_id, standing, screened_at, flag in rows:
-        known = before.setdefault(program_id, _Before(standing, [], screened_at))
+    for program_id, standing, screened_at, has_weeks, flag in rows:
+        known = before.setdefault(program_id, _Before(standing, [], screened_at, bool(has_weeks)))
         if flag is not None:
             known.flags.append(flag)
     for flag in {id(flag): flag for known in before.values() for flag in known.flags}.values():
@@ -314,12 +338,12 @@ def _histories(
     return {program_id: _history(of_program) for program_id, of_program in rows.items()}
 
 
-def _history(rows: Sequence[_Row]) -> History:
+def _history(rows: Sequence[_Row], *, whole: bool = False) -> History:
     """In the order of days, whatever order the rows came in; no further back than habit is learnt from, however far the
-    rows go, so that whoever judges the same history judges it alike.
+    rows go, so that whoever judges the same history judges it alike; or the `whole` of it.
     """
     last = max((row.local_date for row in rows if row.exercised), default=date.min)
-    first = last - timedelta(days=HISTORY_DAYS) if last > date.min else date.min
+    first = last - timedelta(days=HISTORY_DAYS) if last > date.min and not whole else date.min
     ordered = sorted(
         (row for row in rows if row.local_date >= first), key=lambda row: (row.local_date, str(row.session_id))
     )
@@ -429,6 +453,7 @@ def _standing_row(
         "changes_at": judged.changes_at,
         "forecast": [[change.at.isoformat(), change.standing.value] for change in judged.forecast],
         "last_day": heard.last_day if heard else None,
+        "stopped_at": heard.stopped_at if heard else None,
         "habit": heard.habit if heard else None,
         "weekly_slots": heard.weekly_slots if heard else None,
         "assessed_at": now,

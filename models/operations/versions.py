@@ -28,6 +28,9 @@ class Past:
     exercised: bool
     worst_pain: int | None
     main_reason: str | None
+    pain_before: int | None
+    settled: bool | None
+    chips: Sequence[str]
     entries: Sequence[Mapping[str, Any]]
 
 
@@ -60,6 +63,9 @@ def known_at(tx: Session, clinic_id: UUID, program_id: UUID, as_of: datetime) ->
             exercised=content["exercised"],
             worst_pain=content["worst_pain"],
             main_reason=content["main_reason"],
+            pain_before=content["pain_before"],
+            settled=content["settled_by_morning"],
+            chips=tuple(content["chips"]),
             entries=[entry | {"line_id": UUID(entry["line_id"])} for entry in content["entries"]],
         )
         for session_id, content, changed_at in rows

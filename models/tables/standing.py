@@ -27,6 +27,8 @@ class ProgramStanding(Tenant, Base, kw_only=True):
     """[[instant, standing], …]: every later change."""
     last_day: Mapped[date | None]
     """The last local day with exercise."""
+    stopped_at: Mapped[datetime | None]
+    """When the silence since comes to stand at *stopped*, whatever ends or pauses the program meanwhile."""
     habit: Mapped[float | None]
     weekly_slots: Mapped[float | None]
     assessed_at: Mapped[datetime]

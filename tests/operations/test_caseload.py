@@ -208,6 +208,8 @@ def test_a_closed_month_is_kept_and_late_data_makes_the_next_version(tx: Session
     def content(report: Report) -> dict[str, Any]:
         return {
             "data_through": report.data_through.isoformat(),
+            "smallest_cell": report.smallest_cell,
+            "late_items": report.late_items,
             "tables": [
                 {
                     "name": one.name,
@@ -234,7 +236,12 @@ def test_a_closed_month_is_kept_and_late_data_makes_the_next_version(tx: Session
     assert second.versions[0].content == first.versions[0].content
     changed = {(one["row"], one["column"]): (one["was"], one["now"]) for one in second.versions[1].changes}
     assert changed["2025-03-10", "done"] == ("13.0", "14.0")
+    assert changed.pop(("", "late_items")) == (0, 1)
     assert all(row == "2025-03-10" for row, _ in changed)
+    # The clinic begins to withhold: that is all that is told of it.
+    withhold(tx, ines, DEFAULT_SMALLEST)
+    third = told(NOW + 11 * DAY)
+    assert [(one["column"], one["was"], one["now"]) for one in third.versions[2].changes] == [("smallest_cell", 0, 5)]
     with pytest.raises(Invalid):
         month_of(tx, ines, "caseload", date(2025, 5, 1), content, now=NOW)
     with pytest.raises(Unknown):

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from models.operations.callers import Caller
 from models.refusals import Invalid
 from models.reports.tables import WITHHELD, Column, ColumnKind, Definition, Report, Table, Value
-from models.reports.withheld import Cell, Shown, withhold
+from models.reports.withheld import Cell, Shown
 from models.tables import Clinic, ProgramWeek
 
 SMALLEST_CELL = "smallest_cell"
@@ -53,11 +53,14 @@ def period_of(
     usual: timedelta = timedelta(days=90),
     now: datetime,
 ) -> Period:
-    """The days asked for, the `usual` many up to yesterday if none are: an unfinished day is not reported."""
+    """The days asked for, the `usual` many up to yesterday if none are. Never later ones: an unfinished day is not
+    reported, and what is to come is no fact.
+    """
     clinic = tx.scalars(select(Clinic).where(Clinic.id == caller.clinic_id)).one()
     zone = ZoneInfo(clinic.time_zone)
     today = now.astimezone(zone).date()
-    last = to_on or today - timedelta(days=1)
+    yesterday = today - timedelta(days=1)
+    last = min(to_on or yesterday, yesterday)
     first = from_on or last - usual + timedelta(days=1)
     if first > last:
         raise Invalid("The period ends before it begins.", field="/from")
@@ -84,23 +87,32 @@ def report(
     definitions: Sequence[Definition],
     tables: Sequence[Table],
     caution: str | None = None,
-    late_items: int | None = None,
+    late: tuple[int, int] | None = None,
     now: datetime,
 ) -> Report:
-    """A report of a period; one statement for how much of it came late, unless that is known."""
-    if late_items is None:
+    """A report of a period; one statement for how much of it came `late` (sessions, of so many programs), unless that
+    is known.
+    """
+    if late is None:
         first, last = period.mondays
-        late = select(func.coalesce(func.sum(ProgramWeek.late), 0)).where(
-            ProgramWeek.clinic_id == caller.clinic_id, ProgramWeek.monday >= first, ProgramWeek.monday <= last
+        came = select(
+            func.coalesce(func.sum(ProgramWeek.late), 0), func.count(ProgramWeek.program_id.distinct())
+        ).where(
+            ProgramWeek.clinic_id == caller.clinic_id,
+            ProgramWeek.monday >= first,
+            ProgramWeek.monday <= last,
+            ProgramWeek.late > 0,
         )
-        late_items = int(tx.execute(late).scalar_one())
+        sessions, programs = tx.execute(came).one()
+        late = int(sessions), programs
     return Report(
         kind=kind,
         title=title,
         from_on=period.from_on,
         to_on=period.to_on,
         data_through=now,
-        late_items=None if 0 < late_items < period.least else late_items,
+        # Of people, not of sessions, there must be enough.
+        late_items=None if 0 < late[1] < period.least else late[0],
         smallest_cell=period.least,
         definitions=definitions,
         tables=tables,
@@ -128,13 +140,26 @@ def share(name: str, title: str) -> Column:
     return Column(name=name, title=title, kind=ColumnKind.RATE)
 
 
+def split(counts: Mapping[str, int]) -> dict[str, Cell]:
+    """Counts as the parts of a total."""
+    return {part: Cell(value) for part, value in counts.items()}
+
+
 def partition(
-    name: str, title: str, of: Column, counts: Mapping[str, int], least: int, *, what: str, note: str | None = None
+    name: str,
+    title: str,
+    of: Column,
+    parts: Mapping[str, Shown],
+    total: int | None,
+    *,
+    what: str,
+    note: str | None = None,
 ) -> Table:
-    """How a total splits by `of`: one row a part, in the order given, and the total last. `what` names the counts."""
-    shown = withhold(Cell(sum(counts.values()), {"by": {part: Cell(value) for part, value in counts.items()}}), least)
-    rows: list[dict[str, Value]] = [{of.name: part, "count": cell.count} for part, cell in shown.splits["by"].items()]
-    rows.append({of.name: "total", "count": shown.count})
+    """How a total splits by `of`, as far as it is shown: one row a part, in the order given, and the total last. `what`
+    names the counts. All tables of one total are of one tree, so that none gives away what another withholds.
+    """
+    rows: list[dict[str, Value]] = [{of.name: part, "count": cell.count} for part, cell in parts.items()]
+    rows.append({of.name: "total", "count": total})
     return Table(
         name=name,
         title=title,

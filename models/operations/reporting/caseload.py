@@ -5,17 +5,17 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, and_, cast, func, literal, not_, or_, select, union_all
+from sqlalchemy import String, and_, case, cast, func, literal, not_, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from models.adherence import Standing
 from models.adherence.schedule import UNIT
 from models.operations.callers import Caller
 from models.operations.prescribing import RUNNING
-from models.operations.reporting.basis import Period, count, number, partition, report, share, text
+from models.operations.reporting.basis import Period, count, number, partition, report, share, split, text
 from models.reports.definitions import COMPLETENESS, DOSE, WEEKLY_FREQUENCY
 from models.reports.tables import WITHHELD, Column, ColumnKind, Definition, Report, Table, Value
-from models.reports.withheld import Cell, withhold
+from models.reports.withheld import Cell, Shown, withhold
 from models.tables import Account, Condition, ConditionStatus, Patient, Program, ProgramStanding, ProgramWeek
 
 CASELOAD = Definition(
@@ -24,6 +24,7 @@ CASELOAD = Definition(
     says="Programs that run or are paused now, and their patients. A standing is what the silence says at this moment.",
     source="Followthrough",
 )
+OVER = frozenset({Standing.ENDED, Standing.WITHDRAWN})
 _SUMS = ("expected", "done", "items_expected", "items_done", "dose_sum", "dose_count", "pain_sum", "pain_count")
 _WEEK = (
     Column(name="monday", title="Week from", kind=ColumnKind.DATE),
@@ -42,12 +43,13 @@ def caseload_report(tx: Session, caller: Caller, period: Period, *, now: datetim
     """Patients by standing, therapist, condition and protocol as of now, and the whole weeks of the period: two
     statements.
     """
-    found = _counts(tx, caller, now)
+    found = _counts(tx, caller, period, now)
     standings: Counter[str] = Counter(found["standing"])
     for forecast, programs in found["changed"].items():
         changes = [(datetime.fromisoformat(at), standing) for at, standing in json.loads(forecast)]
         standings[max(change for change in changes if change[0] <= now)[1]] += programs
-    weekly, late = _weeks(tx, caller, period)
+    shown_standings = {one.value: standings[one.value] for one in Standing if one not in OVER}
+    of_programs, of_patients = _shown(found, shown_standings, period)
     return report(
         tx,
         caller,
@@ -57,42 +59,45 @@ def caseload_report(tx: Session, caller: Caller, period: Period, *, now: datetim
         definitions=(CASELOAD, WEEKLY_FREQUENCY, COMPLETENESS, DOSE),
         tables=(
             partition(
-                "by_standing",
-                "How programs stand",
-                text("standing", "Standing"),
-                {
-                    one.value: standings[one.value]
-                    for one in Standing
-                    if one not in {Standing.ENDED, Standing.WITHDRAWN}
-                },
-                period.least,
+                *("by_standing", "How programs stand", text("standing", "Standing")),
+                *(of_programs.splits["standing"], of_programs.count),
                 what="Programs",
             ),
             partition(
-                "by_therapist",
-                "Whose patients they are",
-                text("therapist", "Therapist"),
-                dict(sorted(found["therapist"].items())),
-                period.least,
+                *("by_therapist", "Whose patients they are", text("therapist", "Therapist")),
+                *(of_patients.splits["therapist"], of_patients.count),
                 what="Patients",
             ),
             partition(
-                "by_protocol",
-                "What was prescribed",
-                text("protocol", "Protocol"),
-                dict(sorted(found["protocol"].items())),
-                period.least,
+                *("by_protocol", "What was prescribed", text("protocol", "Protocol")),
+                *(of_programs.splits["protocol"], of_programs.count),
                 what="Programs",
             ),
             _by_condition(found["condition"], found["patients"]["all"], period.least),
-            weekly,
+            _weeks(tx, caller, period),
         ),
-        late_items=late,
+        late=(found["late"]["sessions"], found["late"]["programs"]),
         now=now,
     )
 
 
-def _counts(tx: Session, caller: Caller, now: datetime) -> dict[str, dict[str, int]]:
+def _shown(found: dict[str, dict[str, int]], standings: dict[str, int], period: Period) -> tuple[Shown, Shown]:
+    """Programs and patients, each in all their splits. Where one total is withheld so is the other: as a rule they are
+    the same people.
+    """
+    programs = Cell(
+        sum(standings.values()),
+        {"standing": split(standings), "protocol": split(dict(sorted(found["protocol"].items())))},
+    )
+    patients = Cell(found["patients"]["all"], {"therapist": split(dict(sorted(found["therapist"].items())))})
+    shown = [withhold(one, period.least) for one in (programs, patients)]
+    if any(one.count is None for one in shown):
+        # Less than there are to be: everything but zeros is withheld.
+        shown = [withhold(one, max(one.count, 1) + 1) for one in (programs, patients)]
+    return shown[0], shown[1]
+
+
+def _counts(tx: Session, caller: Caller, period: Period, now: datetime) -> dict[str, dict[str, int]]:
     """By what is counted: the standings as they were written, those that time has changed since by their forecast,
     therapists, protocols, conditions, and all patients: one statement.
     """
@@ -102,6 +107,7 @@ def _counts(tx: Session, caller: Caller, now: datetime) -> dict[str, dict[str, i
             Program.patient_id,
             func.coalesce(Program.protocol_slug, Program.own_protocol_slug, "own program").label("protocol"),
             func.coalesce(Account.name, "nobody").label("therapist"),
+            Account.id.label("therapist_id"),
             ProgramStanding.standing,
             ProgramStanding.changes_at,
             cast(ProgramStanding.forecast, String).label("forecast"),
@@ -132,23 +138,36 @@ def _counts(tx: Session, caller: Caller, now: datetime) -> dict[str, dict[str, i
         )
         .group_by(Condition.code)
     )
+    first, last = period.mondays
+    came_late = (
+        ProgramWeek.clinic_id == caller.clinic_id,
+        ProgramWeek.monday >= first,
+        ProgramWeek.monday <= last,
+        ProgramWeek.late > 0,
+    )
     every = union_all(
         select(literal("standing").label("what"), cast(running.c.standing, String).label("name"), func.count())
         .where(holds)
         .group_by(running.c.standing),
         select(literal("changed"), running.c.forecast, func.count()).where(not_(holds)).group_by(running.c.forecast),
-        select(literal("therapist"), running.c.therapist, patients).group_by(running.c.therapist),
+        select(literal("therapist"), running.c.therapist, patients).group_by(
+            running.c.therapist_id, running.c.therapist
+        ),
         select(literal("protocol"), running.c.protocol, func.count()).group_by(running.c.protocol),
         conditions,
         select(literal("patients"), literal("all"), patients),
+        select(literal("late"), literal("sessions"), func.coalesce(func.sum(ProgramWeek.late), 0)).where(*came_late),
+        select(literal("late"), literal("programs"), func.count(ProgramWeek.program_id.distinct())).where(*came_late),
     )
     found: dict[str, dict[str, int]] = {what: {} for what in _COUNTED}
     for what, name, number_of in tx.execute(every):
-        found[what][name] = number_of
+        # Two therapists may have one name.
+        alike = sum(one == name or one.startswith(f"{name} (") for one in found[what]) if what == "therapist" else 0
+        found[what][f"{name} ({alike + 1})" if alike else name] = int(number_of)
     return found
 
 
-_COUNTED = ("standing", "changed", "therapist", "protocol", "condition", "patients")
+_COUNTED = ("standing", "changed", "therapist", "protocol", "condition", "patients", "late")
 
 
 def _by_condition(conditions: dict[str, int], patients: int, least: int) -> Table:
@@ -167,39 +186,43 @@ def _by_condition(conditions: dict[str, int], patients: int, least: int) -> Tabl
     )
 
 
-def _weeks(tx: Session, caller: Caller, period: Period) -> tuple[Table, int]:
+def _weeks(tx: Session, caller: Caller, period: Period) -> Table:
     first, last = period.mondays
+    within = (ProgramWeek.clinic_id == caller.clinic_id, ProgramWeek.monday >= first, ProgramWeek.monday <= last)
+    # Weeks of silence at the end are persistence, not implementation. Seen from the period alone: who comes back later
+    # changes nothing of it.
+    followed = (
+        select(ProgramWeek.program_id, func.max(ProgramWeek.monday).label("last"))
+        .where(*within, ProgramWeek.sessions > 0)
+        .group_by(ProgramWeek.program_id)
+        .subquery()
+    )
     sums = [func.sum(getattr(ProgramWeek, name)).label(name) for name in _SUMS]
+    tell = func.sum(case((ProgramWeek.pain_count > 0, 1), else_=0)).label("tell_pain")
     rows = tx.execute(
-        select(ProgramWeek.monday, func.count().label("programs"), func.sum(ProgramWeek.late).label("late"), *sums)
+        select(ProgramWeek.monday, func.count().label("programs"), tell, *sums)
         .join(
-            ProgramStanding,
-            and_(
-                ProgramStanding.clinic_id == ProgramWeek.clinic_id,
-                ProgramStanding.program_id == ProgramWeek.program_id,
-                # Weeks of silence at the end are persistence, not implementation.
-                ProgramStanding.last_day >= ProgramWeek.monday,
-            ),
+            followed,
+            and_(followed.c.program_id == ProgramWeek.program_id, followed.c.last >= ProgramWeek.monday),
         )
-        .where(ProgramWeek.clinic_id == caller.clinic_id, ProgramWeek.monday >= first, ProgramWeek.monday <= last)
+        .where(*within)
         .group_by(ProgramWeek.monday)
         .order_by(ProgramWeek.monday)
     ).mappings()
-    told = [dict(row) for row in rows]
-    table = Table(
+    return Table(
         name="by_week",
         title="Week by week",
         columns=_WEEK,
-        rows=[_week(row, period.least) for row in told],
-        note="Whole weeks of the period; programs up to the week of their last session.",
+        rows=[_week(dict(row), period.least) for row in rows],
+        note="Whole weeks of the period; each program up to the week of its last session in it.",
     )
-    return table, sum(int(row["late"]) for row in told)
 
 
 def _week(row: dict[str, Any], least: int) -> dict[str, Value]:
     if 0 < row["programs"] < least:
         hidden = [column.name for column in _WEEK if column.name not in {"monday", "withheld"}]
         return {"monday": row["monday"], **dict.fromkeys(hidden), "withheld": " ".join(hidden)}
+    few_tell = 0 < row["tell_pain"] < least
     return {
         "monday": row["monday"],
         "programs": row["programs"],
@@ -208,8 +231,8 @@ def _week(row: dict[str, Any], least: int) -> dict[str, Value]:
         "frequency": _ratio(row["done"], row["expected"]),
         "completeness": _ratio(row["items_done"], row["items_expected"]),
         "dose": _ratio(row["dose_sum"], row["dose_count"]),
-        "mean_pain": None if not row["pain_count"] else round(row["pain_sum"] / row["pain_count"], 2),
-        "withheld": None,
+        "mean_pain": None if few_tell or not row["pain_count"] else round(row["pain_sum"] / row["pain_count"], 2),
+        "withheld": "mean_pain" if few_tell else None,
     }
 
 

@@ -51,7 +51,6 @@ REPORTS = {
         title="Stops",
         says="How programs ended, and the reasons; improved and stopped apart from lapsed.",
         make=stops_report,
-        monthly=frozenset({"ends", "reasons"}),
     ),
     "flags": Kind(
         title="Flags",

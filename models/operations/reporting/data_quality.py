@@ -13,7 +13,7 @@ from models.adherence.weeks import LATE_AFTER
 from models.operations.callers import Caller
 from models.operations.prescribing import RUNNING
 from models.operations.rejects import KEPT, has_landed
-from models.operations.reporting.basis import Period, begins, count, marked, partition, report, share, text
+from models.operations.reporting.basis import Period, begins, count, marked, partition, report, share, split, text
 from models.operations.sessions import LOW_TRUST_AFTER
 from models.reports.tables import WITHHELD, Column, ColumnKind, Definition, Report, Table, Value
 from models.reports.withheld import Cell, withhold
@@ -88,6 +88,9 @@ class _Came:
 def data_quality_report(tx: Session, caller: Caller, period: Period, *, now: datetime) -> Report:
     """How sessions came in a period, what was rejected, and how phones are in touch now: three statements."""
     came, late = _came(tx, caller.clinic_id, period)
+    table = _sessions_table(came, period.least)
+    if any("such" in str(row["withheld"]).split() for row in table.rows if row["what"] == "late"):
+        late = late[0], 1  # what the table withholds is not told beside it
     return report(
         tx,
         caller,
@@ -96,17 +99,17 @@ def data_quality_report(tx: Session, caller: Caller, period: Period, *, now: dat
         title="How far the data can be relied on",
         definitions=DEFINITIONS,
         tables=[
-            _sessions_table(came, period.least),
+            table,
             _rejected_table(tx, caller.clinic_id, period),
             _phones_table(tx, caller.clinic_id, period),
         ],
-        late_items=late,
+        late=late,
         now=now,
     )
 
 
-def _came(tx: Session, clinic_id: UUID, period: Period) -> tuple[list[_Came], int]:
-    """How sessions came, and how many of them late."""
+def _came(tx: Session, clinic_id: UUID, period: Period) -> tuple[list[_Came], tuple[int, int]]:
+    """How sessions came, and how many of them late, of how many programs."""
     live = SessionLog.deleted_at.is_(None)
     ways = {
         "dated back": and_(live, SessionLog.low_trust),
@@ -149,7 +152,7 @@ def _came(tx: Session, clinic_id: UUID, period: Period) -> tuple[list[_Came], in
     for what, some, of_whom in zip(ways, such, patients_such, strict=True):
         found.append(_Came(what, period.from_on, period.to_on, sessions, some, patients, of_whom))
     # Without a whole week, nothing is said of late ones.
-    return found if first <= last else found[1:], int(late)
+    return found if first <= last else found[1:], (int(late), programs_late)
 
 
 def _sessions_table(came: Sequence[_Came], least: int) -> Table:
@@ -283,12 +286,14 @@ def _phones_table(tx: Session, clinic_id: UUID, period: Period) -> Table:
     found = Counter[str]()
     for said, number in tx.execute(select(patients.c.in_touch, func.count()).group_by(patients.c.in_touch)):
         found[said] = number
+    counts = {said: found[said] for said in (*_IN_TOUCH.values(), _LONGER, _NEVER, _NO_PHONE)}
+    shown = withhold(Cell(sum(counts.values()), {"in_touch": split(counts)}), period.least)
     return partition(
         "phones",
         "Phones of patients with a running program, by when they were last in touch",
         text("in_touch", "Phone last in touch"),
-        {said: found[said] for said in (*_IN_TOUCH.values(), _LONGER, _NEVER, _NO_PHONE)},
-        period.least,
+        shown.splits["in_touch"],
+        shown.count,
         what="Patients with a running program",
         note="As it is now, whatever the period. A phone out of touch may hold sessions that are not in any number"
         " here; without a phone, sessions are written down by the clinic or not at all.",

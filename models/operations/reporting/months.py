@@ -55,7 +55,7 @@ def month_of(
     content = content_of(replace(made, tables=[table for table in made.tables if table.name in monthly]))
     said = _comparable(content)
     if not versions or _comparable(versions[-1].content) != said:
-        changes = differences(versions[-1].content, content) if versions else []
+        changes = _changes(versions[-1].content, content) if versions else []
         new = ReportVersion(
             clinic_id=caller.clinic_id,
             kind=kind,
@@ -68,6 +68,18 @@ def month_of(
         tx.add(new)
         versions.append(new)
     return Month(kind=kind, month=first, versions=versions)
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Where the clinic withholds other counts than before, only that: value by value it would tell what is withheld."""
+    if before["smallest_cell"] != after["smallest_cell"]:
+        return [_of_whole("smallest_cell", before, after)]
+    late = [] if before["late_items"] == after["late_items"] else [_of_whole("late_items", before, after)]
+    return [*late, *differences(before, after)]
+
+
+def _of_whole(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    return {"table": "", "row": "", "column": name, "was": before[name], "now": after[name]}
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -3,19 +3,19 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from models.adherence import Standing, standing_at
+from models.adherence import Standing
 from models.operations.callers import Caller
 from models.operations.reporting.basis import Period, count, report, share, text
-from models.operations.standings import forecast_of
 from models.reports.definitions import PERSISTENCE
 from models.reports.retention import HORIZONS, Life, at_risk, curve, survival_at
 from models.reports.tables import WITHHELD, Column, Definition, Report, Table, Value
-from models.reports.withheld import Cell, withhold
-from models.tables import Item, Program, ProgramStanding, ProgramStatus, ProgramWeek
+from models.reports.withheld import Cell, Shown, withhold
+from models.tables import Item, Program, ProgramStanding, ProgramStatus, ProgramWeek, Revision
 
 GOING = Definition(
     id="still_going",
@@ -51,11 +51,16 @@ def retention_report(tx: Session, caller: Caller, period: Period, *, now: dateti
             count(f"at_risk_{name}", f"At risk at {words}"),
         ]
     columns.append(WITHHELD)
+    by = {
+        "protocol": _grouped(begun, lambda one: one.protocol),
+        "exercises": _grouped(begun, lambda one: one.exercises),
+    }
+    shown = _Published(by, [one.life for one in begun], period.least)
     whole = Table(
         name="all",
         title="All programs",
         columns=columns,
-        rows=[_row("all", [one.life for one in begun], period.least, shown=True)],
+        rows=[shown.row("all", [one.life for one in begun])],
         note=f"{never} programs of the period have no session yet and are not among those started."
         if never == 0 or never >= period.least
         else None,
@@ -69,8 +74,8 @@ def retention_report(tx: Session, caller: Caller, period: Period, *, now: dateti
         definitions=(GOING, PERSISTENCE),
         tables=(
             whole,
-            _grouped("by_protocol", "By protocol", begun, lambda one: one.protocol, period.least, columns),
-            _grouped("by_exercises", "By how many exercises", begun, lambda one: one.exercises, period.least, columns),
+            shown.table("protocol", "By protocol", columns),
+            shown.table("exercises", "By how many exercises", columns),
         ),
         caution="Groups differ in more than their protocol: a difference here is an association, no effect.",
         now=now,
@@ -85,12 +90,23 @@ def programs_begun(tx: Session, caller: Caller, period: Period, now: datetime) -
         .correlate(Program)
         .scalar_subquery()
     )
+    # What was changed before it was handed over the patient never saw.
+    given = (
+        select(func.max(Revision.number))
+        .where(
+            Revision.clinic_id == Program.clinic_id,
+            Revision.program_id == Program.id,
+            Revision.created_at < Program.activated_at,
+        )
+        .correlate(Program)
+        .scalar_subquery()
+    )
     exercises = (
         select(func.count())
         .where(
             Item.clinic_id == Program.clinic_id,
             Item.program_id == Program.id,
-            Item.revision_number == 1,
+            Item.revision_number == func.coalesce(given, 1),
             Item.phase_number == 1,
             Item.exercise_slug.is_not(None),
         )
@@ -101,6 +117,7 @@ def programs_begun(tx: Session, caller: Caller, period: Period, now: datetime) -
         select(
             func.coalesce(Program.protocol_slug, Program.own_protocol_slug, "own program"),
             Program.ended_on,
+            Program.ended_at,
             first_day,
             exercises,
             ProgramStanding,
@@ -117,16 +134,19 @@ def programs_begun(tx: Session, caller: Caller, period: Period, now: datetime) -
         )
     ).all()
     begun = [
-        Begun(protocol, _band(number), _life(first, ended_on, standing, period.today, now))
-        for protocol, ended_on, first, number, standing in rows
+        Begun(protocol, _band(number), _life(first, ended_on, ended_at, standing, period.today, now))
+        for protocol, ended_on, ended_at, first, number, standing in rows
         if first is not None
     ]
     return begun, len(rows) - len(begun)
 
 
-def _life(first: date, ended_on: date | None, standing: ProgramStanding, today: date, now: datetime) -> Life:
-    says = standing_at(standing.standing, forecast_of(standing), now)
-    gone = says in {Standing.STOPPED, Standing.WITHDRAWN}
+def _life(
+    first: date, ended_on: date | None, ended_at: datetime | None, standing: ProgramStanding, today: date, now: datetime
+) -> Life:
+    """Ending or pausing a program that had been stopped does not make it one that was kept up."""
+    until = min(now, ended_at or now)
+    gone = standing.standing is Standing.WITHDRAWN or (standing.stopped_at is not None and standing.stopped_at <= until)
     last = standing.last_day or first
     observed = last if gone else max(last, min(today, ended_on or today))
     return Life((observed - first).days, gone)
@@ -136,44 +156,60 @@ def _band(exercises: int) -> str:
     return next((words for most, words in BANDS if exercises <= most), MOST)
 
 
-def _grouped(
-    name: str,
-    title: str,
-    begun: Iterable[Begun],
-    key: Callable[[Begun], str],
-    least: int,
-    columns: Sequence[Column],
-) -> Table:
+def _grouped(begun: Iterable[Begun], key: Callable[[Begun], str]) -> dict[str, list[Life]]:
     groups: dict[str, list[Life]] = {}
     for one in begun:
         groups.setdefault(key(one), []).append(one.life)
-    counts = {group: Cell(len(lives)) for group, lives in groups.items()}
-    shown = withhold(Cell(sum(cell.count for cell in counts.values()), {"by": counts}), least).splits["by"]
-    return Table(
-        name=name,
-        title=title,
-        columns=columns,
-        rows=[_row(group, groups[group], least, shown=shown[group].count is not None) for group in sorted(groups)],
-    )
+    return dict(sorted(groups.items()))
 
 
-def _row(group: str, lives: Sequence[Life], least: int, *, shown: bool) -> Mapping[str, Value]:
-    """Where fewer than `least` are left, nothing is said of them: a step of the curve would tell of one."""
-    row: dict[str, Value] = {"group": group, "started": len(lives) if shown and not 0 < len(lives) < least else None}
-    hidden = [] if row["started"] is not None else ["started"]
-    steps = curve(lives)
-    for day, words in HORIZONS.items():
-        name = words.replace(" ", "_")
-        left = at_risk(lives, day)
-        step = survival_at(steps, day)
-        told = row["started"] is not None and (left == 0 or left >= least)
-        known = told and step is not None and left > 0
-        row |= {
-            f"going_{name}": round(step.survival, 2) if known and step is not None else None,
-            f"low_{name}": round(step.low, 2) if known and step is not None and step.low is not None else None,
-            f"high_{name}": round(step.high, 2) if known and step is not None and step.high is not None else None,
-            f"at_risk_{name}": left if told else None,
-        }
-        if not told:
-            hidden += [f"{what}_{name}" for what in ("going", "low", "high", "at_risk")]
-    return row | {"withheld": " ".join(hidden) or None}
+class _Published:
+    """What may be shown of all and of the groups: the starts, and those at risk at each horizon, are one tree each, so
+    that no group is told by what is left of the total. Where too few are left nothing is said of them: a step of the
+    curve would tell of one.
+    """
+
+    def __init__(self, by: Mapping[str, Mapping[str, Sequence[Life]]], every: Sequence[Life], least: int) -> None:
+        self._by = by
+        self._started = _tree(by, every, len, least)
+        self._at_risk = {day: _tree(by, every, partial(_going, day), least) for day in HORIZONS}
+
+    def table(self, split: str, title: str, columns: Sequence[Column]) -> Table:
+        rows = [self.row(group, lives, split) for group, lives in self._by[split].items()]
+        return Table(name=f"by_{split}", title=title, columns=columns, rows=rows)
+
+    def row(self, group: str, lives: Sequence[Life], split: str | None = None) -> Mapping[str, Value]:
+        def shown(tree: Shown) -> int | None:
+            return tree.count if split is None else tree.splits[split][group].count
+
+        row: dict[str, Value] = {"group": group, "started": shown(self._started)}
+        hidden = [] if row["started"] is not None else ["started"]
+        steps = curve(lives)
+        for day, words in HORIZONS.items():
+            name = words.replace(" ", "_")
+            left = shown(self._at_risk[day]) if row["started"] is not None else None
+            step = survival_at(steps, day) if left else None
+            told = {
+                "going": None if step is None else step.survival,
+                "low": None if step is None else step.low,
+                "high": None if step is None else step.high,
+            }
+            row |= {f"{what}_{name}": None if value is None else round(value, 2) for what, value in told.items()}
+            row[f"at_risk_{name}"] = left
+            if left is None:
+                hidden += [f"{what}_{name}" for what in ("going", "low", "high", "at_risk")]
+        return row | {"withheld": " ".join(hidden) or None}
+
+
+def _going(day: int, lives: Sequence[Life]) -> int:
+    return at_risk(lives, day)
+
+
+def _tree(
+    by: Mapping[str, Mapping[str, Sequence[Life]]],
+    every: Sequence[Life],
+    count_of: Callable[[Sequence[Life]], int],
+    least: int,
+) -> Shown:
+    splits = {name: {group: Cell(count_of(lives)) for group, lives in groups.items()} for name, groups in by.items()}
+    return withhold(Cell(count_of(every), splits), least)

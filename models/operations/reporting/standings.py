@@ -92,19 +92,32 @@ def _lives(tx: Session, caller: Caller, period: Period) -> list[_Life]:
     for program_id, activated_at, ended_at in tx.execute(ran):
         assert activated_at is not None  # no draft is among them
         lives[program_id] = _Life(activated_at, ended_at)
-    flags = select(Flag.about_id, Flag.kind, Flag.opens_at, Flag.rises_at, Flag.closed_at).where(
-        Flag.clinic_id == caller.clinic_id,
-        Flag.kind.in_([FlagKind.SILENCE, FlagKind.NOT_STARTED]),
-        Flag.opens_at < period.ends_at,
-        or_(Flag.closed_at.is_(None), Flag.closed_at > period.starts_at),
+    flags = (
+        select(
+            *(Flag.about_id, Flag.kind, Flag.opens_at, Flag.rises_at, Flag.closed_at, Flag.closed_by, Flag.created_at),
+            Flag.episode,
+        )
+        .where(
+            Flag.clinic_id == caller.clinic_id,
+            Flag.kind.in_([FlagKind.SILENCE, FlagKind.NOT_STARTED]),
+            or_(Flag.closed_at.is_(None), Flag.closed_at > period.starts_at, Flag.closed_by.is_not(None)),
+        )
+        .order_by(Flag.created_at.desc(), Flag.id.desc())
     )
-    for program_id, kind, opens_at, rises_at, closed_at in tx.execute(flags):
+    next_began: dict[tuple[UUID, FlagKind], tuple[datetime, str]] = {}
+    for program_id, kind, opens_at, rises_at, closed_at, closed_by, created_at, episode in tx.execute(flags):
+        # A silence that somebody dealt with goes on, until another begins with a session, or one that was counted on.
+        after = next_began.get((program_id, kind))
+        next_began[program_id, kind] = created_at, episode
+        until = closed_at
+        if closed_by is not None:
+            until = after[0] if after is not None and after[1] != episode else None
         if (life := lives.get(program_id)) is None:
             continue
         if kind is FlagKind.SILENCE:
-            life.silences.append((opens_at, rises_at, closed_at))
+            life.silences.append((opens_at, rises_at, until))
         else:
-            life.waits.append((opens_at, closed_at))
+            life.waits.append((opens_at, until))
     pauses = select(Pause.program_id, Pause.from_at, Pause.until_at).where(
         Pause.clinic_id == caller.clinic_id, Pause.from_at < period.ends_at, Pause.until_at > period.starts_at
     )
