@@ -22,7 +22,7 @@ from models.operations.reporting.retention import retention_report
 from models.operations.reporting.standings import standings_report
 from models.operations.sessions import EntryReport, record_sessions
 from models.reports.tables import Report
-from models.tables import Clinic, DoneShare, Flag, PauseReason, ProgramWeek, Role
+from models.tables import Clinic, DoneShare, Flag, PauseReason, ProgramType, ProgramWeek, Role
 from tests.builders import (
     ALL_WARNINGS,
     DAY,
@@ -92,7 +92,7 @@ def test_stopping_or_pausing_after_a_silence_does_not_turn_it_into_missed_days(t
 
 def test_ending_a_silent_program_does_not_make_it_one_that_was_kept_up(tx: Session, ines: Caller) -> None:
     least(tx, ines, 0)
-    draft = a_draft(type=prescribing.ProgramType.MAINTENANCE)
+    draft = a_draft(type=ProgramType.MAINTENANCE)
     course = a_program(tx, ines, a_patient(tx, ines), draft)
     log_days(tx, ines, course.program.id, weeks(2))
     programs.complete(tx, ines, course.program.id, now=at("06-01"))
