@@ -117,6 +117,10 @@ def test_the_caseload(tx: Session, ines: Caller) -> None:
         *((MONDAY + timedelta(weeks=week), 2, 10, 8) for week in (2, 3, 4)),
         *((MONDAY + timedelta(weeks=week), 1, 5, 5) for week in (5, 6, 7)),
     ]
+    # Two exercises of Ann's, one of each of the others.
+    first = table(report, "by_week").rows[0]
+    assert (first["items_expected"], first["items_done"], first["completeness"]) == (20, 18, 0.9)
+    assert (first["dose_done"], first["dose_items"], first["dose"], first["excluded_days"]) == (18, 18, 1.0, 0)
     # 3 March: five at 6 and three at 4, of eight that told it.
     assert (table(report, "by_week").rows[0]["frequency"], table(report, "by_week").rows[0]["mean_pain"]) == (
         0.8667,

@@ -25,15 +25,30 @@ CASELOAD = Definition(
     source="Followthrough",
 )
 OVER = frozenset({Standing.ENDED, Standing.WITHDRAWN})
-_SUMS = ("expected", "done", "items_expected", "items_done", "dose_sum", "dose_count", "pain_sum", "pain_count")
+_SUMS = (
+    "expected",
+    "done",
+    "items_expected",
+    "items_done",
+    "dose_sum",
+    "dose_count",
+    "pain_sum",
+    "pain_count",
+    "excluded_days",
+)
 _WEEK = (
     Column(name="monday", title="Week from", kind=ColumnKind.DATE),
     count("programs", "Programs being followed"),
     number("expected", "Session days expected"),
     number("done", "Session days done"),
     share("frequency", "Frequency"),
+    number("items_expected", "Items expected"),
+    number("items_done", "Items touched"),
     share("completeness", "Completeness"),
+    number("dose_done", "Doses done, in whole ones"),
+    count("dose_items", "Items whose dose is known"),
     share("dose", "Dose"),
+    count("excluded_days", "Days excluded (paused, or outside the program)"),
     number("mean_pain", "Mean pain with exercise", "0-10"),
     WITHHELD,
 )
@@ -229,8 +244,13 @@ def _week(row: dict[str, Any], least: int) -> dict[str, Value]:
         "expected": round(row["expected"] / UNIT, 2),
         "done": round(row["done"] / UNIT, 2),
         "frequency": _ratio(row["done"], row["expected"]),
+        "items_expected": round(row["items_expected"] / UNIT, 2),
+        "items_done": round(row["items_done"] / UNIT, 2),
         "completeness": _ratio(row["items_done"], row["items_expected"]),
+        "dose_done": round(row["dose_sum"], 2),
+        "dose_items": row["dose_count"],
         "dose": _ratio(row["dose_sum"], row["dose_count"]),
+        "excluded_days": row["excluded_days"],
         "mean_pain": None if few_tell or not row["pain_count"] else round(row["pain_sum"] / row["pain_count"], 2),
         "withheld": "mean_pain" if few_tell else None,
     }
