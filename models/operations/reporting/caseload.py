@@ -35,6 +35,7 @@ _SUMS = (
     "pain_sum",
     "pain_count",
     "excluded_days",
+    "late",
 )
 _WEEK = (
     Column(name="monday", title="Week from", kind=ColumnKind.DATE),
@@ -58,12 +59,13 @@ def caseload_report(tx: Session, caller: Caller, period: Period, *, now: datetim
     """Patients by standing, therapist, condition and protocol as of now, and the whole weeks of the period: two
     statements.
     """
-    found = _counts(tx, caller, period, now)
+    found = _counts(tx, caller, now)
     standings: Counter[str] = Counter(found["standing"])
     for forecast, programs in found["changed"].items():
         changes = [(datetime.fromisoformat(at), standing) for at, standing in json.loads(forecast)]
         standings[max(change for change in changes if change[0] <= now)[1]] += programs
     shown_standings = {one.value: standings[one.value] for one in Standing if one not in OVER}
+    weekly, late = _weeks(tx, caller, period)
     of_programs, of_patients = _shown(found, shown_standings, period)
     return report(
         tx,
@@ -89,9 +91,9 @@ def caseload_report(tx: Session, caller: Caller, period: Period, *, now: datetim
                 what="Programs",
             ),
             _by_condition(found["condition"], found["patients"]["all"], period.least),
-            _weeks(tx, caller, period),
+            weekly,
         ),
-        late=(found["late"]["sessions"], found["late"]["programs"]),
+        late=late,
         now=now,
     )
 
@@ -112,7 +114,7 @@ def _shown(found: dict[str, dict[str, int]], standings: dict[str, int], period: 
     return shown[0], shown[1]
 
 
-def _counts(tx: Session, caller: Caller, period: Period, now: datetime) -> dict[str, dict[str, int]]:
+def _counts(tx: Session, caller: Caller, now: datetime) -> dict[str, dict[str, int]]:
     """By what is counted: the standings as they were written, those that time has changed since by their forecast,
     therapists, protocols, conditions, and all patients: one statement.
     """
@@ -153,13 +155,6 @@ def _counts(tx: Session, caller: Caller, period: Period, now: datetime) -> dict[
         )
         .group_by(Condition.code)
     )
-    first, last = period.mondays
-    came_late = (
-        ProgramWeek.clinic_id == caller.clinic_id,
-        ProgramWeek.monday >= first,
-        ProgramWeek.monday <= last,
-        ProgramWeek.late > 0,
-    )
     every = union_all(
         select(literal("standing").label("what"), cast(running.c.standing, String).label("name"), func.count())
         .where(holds)
@@ -171,8 +166,6 @@ def _counts(tx: Session, caller: Caller, period: Period, now: datetime) -> dict[
         select(literal("protocol"), running.c.protocol, func.count()).group_by(running.c.protocol),
         conditions,
         select(literal("patients"), literal("all"), patients),
-        select(literal("late"), literal("sessions"), func.coalesce(func.sum(ProgramWeek.late), 0)).where(*came_late),
-        select(literal("late"), literal("programs"), func.count(ProgramWeek.program_id.distinct())).where(*came_late),
     )
     found: dict[str, dict[str, int]] = {what: {} for what in _COUNTED}
     for what, name, number_of in tx.execute(every):
@@ -182,7 +175,7 @@ def _counts(tx: Session, caller: Caller, period: Period, now: datetime) -> dict[
     return found
 
 
-_COUNTED = ("standing", "changed", "therapist", "protocol", "condition", "patients", "late")
+_COUNTED = ("standing", "changed", "therapist", "protocol", "condition", "patients")
 
 
 def _by_condition(conditions: dict[str, int], patients: int, least: int) -> Table:
@@ -201,7 +194,8 @@ def _by_condition(conditions: dict[str, int], patients: int, least: int) -> Tabl
     )
 
 
-def _weeks(tx: Session, caller: Caller, period: Period) -> Table:
+def _weeks(tx: Session, caller: Caller, period: Period) -> tuple[Table, tuple[int, int]]:
+    """The weeks; and how many sessions came late, of how many programs at least (the most of one week)."""
     first, last = period.mondays
     within = (ProgramWeek.clinic_id == caller.clinic_id, ProgramWeek.monday >= first, ProgramWeek.monday <= last)
     # Weeks of silence at the end are persistence, not implementation. Seen from the period alone: who comes back later
@@ -214,8 +208,9 @@ def _weeks(tx: Session, caller: Caller, period: Period) -> Table:
     )
     sums = [func.sum(getattr(ProgramWeek, name)).label(name) for name in _SUMS]
     tell = func.sum(case((ProgramWeek.pain_count > 0, 1), else_=0)).label("tell_pain")
+    late_programs = func.sum(case((ProgramWeek.late > 0, 1), else_=0)).label("late_programs")
     rows = tx.execute(
-        select(ProgramWeek.monday, func.count().label("programs"), tell, *sums)
+        select(ProgramWeek.monday, func.count().label("programs"), tell, late_programs, *sums)
         .join(
             followed,
             and_(followed.c.program_id == ProgramWeek.program_id, followed.c.last >= ProgramWeek.monday),
@@ -224,13 +219,16 @@ def _weeks(tx: Session, caller: Caller, period: Period) -> Table:
         .group_by(ProgramWeek.monday)
         .order_by(ProgramWeek.monday)
     ).mappings()
-    return Table(
+    told = [dict(row) for row in rows]
+    table = Table(
         name="by_week",
         title="Week by week",
         columns=_WEEK,
-        rows=[_week(dict(row), period.least) for row in rows],
+        rows=[_week(row, period.least) for row in told],
         note="Whole weeks of the period; each program up to the week of its last session in it.",
     )
+    late = sum(int(row["late"]) for row in told), max((int(row["late_programs"]) for row in told), default=0)
+    return table, late
 
 
 def _week(row: dict[str, Any], least: int) -> dict[str, Value]:
