@@ -34,6 +34,7 @@ from models.adherence.measures import (
     wrong,
 )
 from models.adherence.rules.care import measure_worse
+from models.adherence.weeks import monday_of
 from models.adherence.wording import pain_words, short_day
 from models.database import insert_for
 from models.operations.callers import Caller
@@ -411,11 +412,6 @@ def _all_series(tx: Session, known: Patient) -> list[Series]:
 def risk_of(code: str, score: float, parts: Mapping[str, Any] | None) -> Risk | None:
     """The risk that a STarT Back score puts the patient in."""
     return risk(score, parts["psychosocial"]) if code == "start_back" and parts else None
-
-
-def monday_of(day: date) -> date:
-    """The Monday of a day's week."""
-    return day - timedelta(days=day.weekday())
 
 
 def _new_week(tx: Session, caller: Caller, known: Patient, monday: date, now: datetime) -> WeeklyAnswer:

@@ -14,7 +14,7 @@ from models.adherence.following import Exercised, Persistence, Trend, exercised,
 from models.adherence.rates import Bout, Rates, rates
 from models.adherence.schedule import Schedule
 from models.adherence.silence import Done
-from models.adherence.weeks import Week, monday_of, weeks
+from models.adherence.weeks import LATE_AFTER, Week, monday_of, weeks
 from models.operations.adherence import Following, following
 from models.operations.callers import Caller
 from models.operations.courses import Course, slug_of
@@ -145,7 +145,7 @@ def patient_report(
         from_on=first,
         to_on=last,
         data_through=known.as_of,
-        late_items=sum(bout.waited is not None and bout.waited > timedelta(hours=48) for bout in lately),
+        late_items=sum(bout.waited is not None and bout.waited > LATE_AFTER for bout in lately),
         initiation_days=initiation,
         persistence=persistence,
         implementation=implementation,
