@@ -14,6 +14,7 @@ from api import problems
 from api.logs import RequestLog
 from api.problems import Accidents, BodyLimit
 from api.routes import (
+    access,
     adherence,
     desk,
     devices,
@@ -77,6 +78,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         safety.router,
         webhooks.router,
         exports.router,
+        access.router,
         identity.router,
         health.router,
     )

@@ -30,7 +30,7 @@ from models.operations.pseudonyms import Veil
 from models.operations.sessions import REFUSED
 from models.refusals import Refusal
 from models.reports.tables import Value
-from models.tables import ExportContent, ExportFormat, Role
+from models.tables import STAFF, ExportContent, ExportFormat, Role
 from seed_data.demo import build as demo
 from seed_data.load import load
 
@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     founding.add_argument("--locale", default="en")
     hiring = command("create-staff", create_staff, "Create a member of staff; asks for the password.")
     hiring.add_argument("--clinic", required=True, type=UUID, help="the clinic's id")
-    hiring.add_argument("--role", required=True, choices=[Role.ADMIN.value, Role.THERAPIST.value])
+    hiring.add_argument("--role", required=True, choices=sorted(STAFF))
     hiring.add_argument("--name", required=True)
     hiring.add_argument("--email", required=True)
     return parser

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from models.database import Database
 from models.operations.callers import Caller, identify
+from models.operations.policy import MAY, Deed, may
 from models.operations.replies import earlier_resource, remember_resource
 from models.refusals import NotAllowed, NotSignedIn
 from models.tables import Role
@@ -30,21 +31,21 @@ class Visit:
     credential: str | None
     now: datetime
     address: str
-    roles: frozenset[Role]
-    """Who may. Empty: anybody, signed in or not."""
+    deed: Deed | None
+    """What is to be done. None: what anybody may, signed in or not."""
     request_line: str
     key: str | None = None
     """The Idempotency-Key."""
 
     @contextmanager
     def reading(self) -> Iterator[tuple[Session, Caller]]:
-        """A read-only transaction and the caller, who has one of the roles."""
+        """A read-only transaction and the caller, who may do the deed."""
         with self.database.reading() as tx:
             yield tx, self._caller(tx)
 
     @contextmanager
     def writing(self) -> Iterator[tuple[Session, Caller]]:
-        """A writing transaction and the caller, who has one of the roles."""
+        """A writing transaction and the caller, who may do the deed."""
         with self.database.writing() as tx:
             yield tx, self._caller(tx)
 
@@ -63,7 +64,7 @@ class Visit:
 
     def _caller(self, tx: Session) -> Caller:
         caller = identify(tx, self.credential, self.now)
-        if caller.role not in self.roles:
+        if self.deed is None or not may(caller, self.deed):
             raise NotAllowed(f"This is not for the role {caller.role}.")
         return caller
 
@@ -74,7 +75,7 @@ def credential_of(request: Request) -> str | None:
     return token if scheme.lower() == "bearer" and token else None
 
 
-def visit_of(request: Request, credential: str | None, roles: frozenset[Role], key: str | None = None) -> Visit:
+def visit_of(request: Request, credential: str | None, deed: Deed | None, key: str | None = None) -> Visit:
     """The visit that a request is."""
     state = request.app.state
     return Visit(
@@ -82,17 +83,17 @@ def visit_of(request: Request, credential: str | None, roles: frozenset[Role], k
         credential=credential,
         now=state.clock(),
         address=request.client.host if request.client else "",
-        roles=roles,
+        deed=deed,
         request_line=f"{request.method} {request.url.path}",
         key=key,
     )
 
 
-class By:
-    """The dependency that says who may: a route's signature is its access rule, and is what enforces it."""
+class To:
+    """The dependency that says what a route does: its signature is its access rule, and is what enforces it."""
 
-    def __init__(self, *roles: Role) -> None:
-        self.roles = frozenset(roles)
+    def __init__(self, deed: Deed) -> None:
+        self.deed = deed
 
     # async, and without I/O, so that it costs no thread.
     async def __call__(  # noqa: D102  (FastAPI calls it)
@@ -105,29 +106,45 @@ class By:
     ) -> Visit:
         if credential is None:
             raise NotSignedIn("Sign in first: this needs a bearer token.")
-        return visit_of(request, credential, self.roles, idempotency_key)
+        return visit_of(request, credential, self.deed, idempotency_key)
 
 
 class ByAnybody:
     """The dependency of the few routes that are for callers who have not signed in."""
 
-    roles: frozenset[Role] = frozenset()
-
     async def __call__(self, request: Request) -> Visit:  # noqa: D102  (FastAPI calls it)
-        return visit_of(request, None, self.roles)
+        return visit_of(request, None, None)
 
 
 AnybodysVisit = Annotated[Visit, Depends(ByAnybody())]
-AdminsVisit = Annotated[Visit, Depends(By(Role.ADMIN))]
-StaffVisit = Annotated[Visit, Depends(By(Role.ADMIN, Role.THERAPIST))]
-PatientsVisit = Annotated[Visit, Depends(By(Role.PATIENT))]
-SignedInVisit = Annotated[Visit, Depends(By(Role.ADMIN, Role.THERAPIST, Role.PATIENT))]
+ToUseOwnSignIn = Annotated[Visit, Depends(To(Deed.USE_OWN_SIGN_IN))]
+ToReadShelf = Annotated[Visit, Depends(To(Deed.READ_SHELF))]
+ToReadRecord = Annotated[Visit, Depends(To(Deed.READ_RECORD))]
+ToReadClinical = Annotated[Visit, Depends(To(Deed.READ_CLINICAL))]
+ToWriteRecord = Annotated[Visit, Depends(To(Deed.WRITE_RECORD))]
+ToPrescribe = Annotated[Visit, Depends(To(Deed.PRESCRIBE))]
+ToInvite = Annotated[Visit, Depends(To(Deed.INVITE))]
+ToShutOut = Annotated[Visit, Depends(To(Deed.SHUT_OUT))]
+ToLog = Annotated[Visit, Depends(To(Deed.LOG))]
+ToAnswer = Annotated[Visit, Depends(To(Deed.ANSWER))]
+ToWorkFlags = Annotated[Visit, Depends(To(Deed.WORK_FLAGS))]
+ToReadReports = Annotated[Visit, Depends(To(Deed.READ_REPORTS))]
+ToReadStaff = Annotated[Visit, Depends(To(Deed.READ_STAFF))]
+ToRunClinic = Annotated[Visit, Depends(To(Deed.RUN_CLINIC))]
+ToTakeOut = Annotated[Visit, Depends(To(Deed.TAKE_OUT))]
+ToReadAudit = Annotated[Visit, Depends(To(Deed.READ_AUDIT))]
+
+
+def deed_of(route: APIRoute) -> Deed | None:
+    """What a route's signature says it does; None for the routes that are for anybody."""
+    (rule,) = (each.call for each in route.dependant.dependencies if isinstance(each.call, To | ByAnybody))
+    return rule.deed if isinstance(rule, To) else None
 
 
 def who_may(route: APIRoute) -> frozenset[Role]:
-    """The roles a route's signature names; empty for the routes that are for anybody."""
-    (rule,) = (each.call for each in route.dependant.dependencies if isinstance(each.call, By | ByAnybody))
-    return rule.roles
+    """The roles a route is for; empty where it is for anybody."""
+    deed = deed_of(route)
+    return frozenset() if deed is None else MAY[deed]
 
 
 def etag(version: int) -> str:

@@ -7,14 +7,15 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
 
-from models.operations import accounts, checking, patients, prescribing, programs, sessions, sign_ins
+from models.operations import accounts, carers, checking, patients, prescribing, programs, sessions, sign_ins
 from models.operations.callers import Caller, identify
+from models.operations.carers import Carer
 from models.operations.courses import Course
 from models.operations.ids import new_id
 from models.prescription.dosage import Dosage, Side
 from models.safety.red_flags import RED_FLAGS
 from models.safety.rules import RULES
-from models.tables import Account, CheckIn, DoneShare, Patient, Program, Role
+from models.tables import Account, CheckIn, ConsentBy, DoneShare, Patient, Program, Role
 
 NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
 """A Monday."""
@@ -29,17 +30,20 @@ ALL_WARNINGS = checking.Answers(acknowledged=tuple(RULES))
 
 
 def a_clinic(tx: Session, *, zone: str = "Europe/London", now: datetime = NOON) -> Caller:
-    """A clinic, as its one therapist."""
-    clinic = accounts.create_clinic(tx, name="Test clinic", time_zone=zone, now=now)
+    """A clinic where therapists see each other's patients, as its one therapist."""
+    clinic = accounts.create_clinic(tx, name="Test clinic", time_zone=zone, shares_caseloads=True, now=now)
     return a_member(tx, clinic.id, Role.THERAPIST, now=now)
 
 
-def a_member(tx: Session, clinic_id: UUID, role: Role, *, now: datetime = NOON) -> Caller:
+def a_member(
+    tx: Session, clinic_id: UUID, role: Role, *, scopes: Sequence[str] | None = None, now: datetime = NOON
+) -> Caller:
     """A member of staff without a password: hashing one takes longer than most tests."""
-    account = Account(clinic_id=clinic_id, id=new_id(now), role=role, name=f"A {role}", created_at=now)
+    given = list(scopes) if scopes is not None else None
+    account = Account(clinic_id=clinic_id, id=new_id(now), role=role, name=f"A {role}", scopes=given, created_at=now)
     tx.add(account)
     tx.flush()
-    return Caller(clinic_id=clinic_id, account_id=account.id, role=role, name=account.name)
+    return Caller(clinic_id=clinic_id, account_id=account.id, role=role, name=account.name, shares_caseloads=True)
 
 
 def a_patient(tx: Session, therapist: Caller, *, now: datetime = NOON, **but: Any) -> Patient:
@@ -131,6 +135,19 @@ def a_token(tx: Session, caller: Caller, *, now: datetime = NOON) -> str:
     tokens = sign_ins._open(tx, caller.clinic_id, caller.account_id, None, sign_ins.STAFF_REFRESH_LASTS, now)
     tx.flush()
     return tokens.access
+
+
+def a_carer(tx: Session, therapist: Caller, patient: Patient, *, now: datetime = NOON) -> tuple[Carer, sign_ins.Tokens]:
+    """A carer the patient agreed to, and the tokens of their phone."""
+    draft = carers.CarerDraft(
+        name="Cara Archer", relationship="daughter", consent_by=ConsentBy.PATIENT, consented_on=now.date()
+    )
+    named = carers.name_carer(tx, therapist, patient.id, draft, now=now)
+    _, code = carers.invite_carer(tx, therapist, patient.id, named.proxy.id, now=now)
+    tokens = sign_ins.redeem(tx, code, patient.birth_date, "carer's phone", address="", now=now)
+    assert isinstance(tokens, sign_ins.Tokens)
+    tx.flush()
+    return named, tokens
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ from api.schemas.adherence import (
     WorklistRow,
 )
 from api.schemas.words import Code, Day, Instant
-from api.visit import AdminsVisit, ExpectedVersion, SignedInVisit, StaffVisit, show_version
+from api.visit import ExpectedVersion, ToReadClinical, ToReadRecord, ToRunClinic, show_version
 from models.adherence.kinds import FlagKind, Severity
 from models.operations.flag_settings import flag_settings, move_thresholds as move
 from models.operations.patient_report import patient_report
@@ -35,7 +35,7 @@ _PLACE: TypeAdapter[tuple[int, datetime, UUID]] = TypeAdapter(_Place)
 @router.get("/programs/{program_id}/adherence", summary="How a program is being followed, and was over a period")
 def get_adherence(
     program_id: UUID,
-    visit: SignedInVisit,
+    visit: ToReadRecord,
     as_of: Annotated[Instant | None, Query(description="Judge as of a past moment, from what was known then.")] = None,
     from_on: Annotated[Day | None, Query(alias="from", description="The first day; left out: the program's.")] = None,
     to_on: Annotated[Day | None, Query(alias="to", description="The last day; left out: today, or the end.")] = None,
@@ -46,14 +46,14 @@ def get_adherence(
 
 
 @router.get("/patients/{patient_id}/relapse-watch", summary="What speaks for a relapse after discharge; not calibrated")
-def get_relapse_watch(patient_id: UUID, visit: StaffVisit) -> RelapseWatchOut:
+def get_relapse_watch(patient_id: UUID, visit: ToReadClinical) -> RelapseWatchOut:
     with visit.reading() as (tx, caller):
         return RelapseWatchOut.of(relapse_watch(tx, caller, patient_id, now=visit.now))
 
 
 @router.get("/worklist", summary="Who needs a therapist now")
 def get_worklist(
-    visit: StaffVisit,
+    visit: ToReadClinical,
     request: Request,
     response: Response,
     therapist_id: Annotated[UUID | None, Query(description="Only patients of this therapist.")] = None,
@@ -93,7 +93,7 @@ def get_worklist(
 
 
 @router.get("/flag-rules", summary="Every kind of flag: when it opens and closes, on whose word, and its lines")
-def list_flag_rules(visit: StaffVisit, response: Response) -> FlagRulesOut:
+def list_flag_rules(visit: ToReadClinical, response: Response) -> FlagRulesOut:
     with visit.reading() as (tx, caller):
         settings = flag_settings(tx, caller)
     show_version(response, settings.version)
@@ -102,7 +102,7 @@ def list_flag_rules(visit: StaffVisit, response: Response) -> FlagRulesOut:
 
 @router.put("/flag-rules/thresholds", summary="Move some of the lines, each within its bounds; null is the default")
 def move_thresholds(
-    said: Annotated[ThresholdsIn, Body()], version: ExpectedVersion, visit: AdminsVisit, response: Response
+    said: Annotated[ThresholdsIn, Body()], version: ExpectedVersion, visit: ToRunClinic, response: Response
 ) -> FlagRulesOut:
     with visit.writing() as (tx, caller):
         settings = move(tx, caller, said.model_dump(exclude_unset=True), version=version, now=visit.now)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from api.paging import Cursor, Limit, next_cursor, read_cursor
 from api.schemas.desk import CloseIn, EntryOut, FlagOut, OutreachIn, OutreachOut, OutreachPage, SnoozeIn, TimelinePage
 from api.schemas.words import Instant, Reference
-from api.visit import ExpectedVersion, SignedInVisit, StaffVisit, show_version
+from api.visit import ExpectedVersion, ToReadClinical, ToReadRecord, ToWorkFlags, show_version
 from models.operations import handling, outreach
 from models.operations.timeline import EntryKind, timeline
 
@@ -21,13 +21,13 @@ _ENTRY: TypeAdapter[tuple[datetime, EntryKind, str]] = TypeAdapter(tuple[Instant
 
 
 @router.get("/flags/{flag_id}", summary="One flag, with its evidence and its life so far")
-def get_flag(flag_id: UUID, visit: StaffVisit, response: Response) -> FlagOut:
+def get_flag(flag_id: UUID, visit: ToReadClinical, response: Response) -> FlagOut:
     with visit.reading() as (tx, caller):
         return _shown(handling.flag_of(tx, caller, flag_id, now=visit.now), response, visit.now)
 
 
 @router.post("/flags/{flag_id}/acknowledge", summary="Take a flag on; whoever is first stays")
-def acknowledge_flag(flag_id: UUID, visit: StaffVisit, response: Response) -> FlagOut:
+def acknowledge_flag(flag_id: UUID, visit: ToWorkFlags, response: Response) -> FlagOut:
     with visit.writing() as (tx, caller):
         handling.acknowledge(tx, caller, flag_id, now=visit.now)
         return _shown(handling.flag_of(tx, caller, flag_id, now=visit.now), response, visit.now)
@@ -35,7 +35,7 @@ def acknowledge_flag(flag_id: UUID, visit: StaffVisit, response: Response) -> Fl
 
 @router.post("/flags/{flag_id}/snooze", summary="Put a flag off; it is back on the day, or when it rises")
 def snooze_flag(
-    flag_id: UUID, said: SnoozeIn, version: ExpectedVersion, visit: StaffVisit, response: Response
+    flag_id: UUID, said: SnoozeIn, version: ExpectedVersion, visit: ToWorkFlags, response: Response
 ) -> FlagOut:
     with visit.writing() as (tx, caller):
         handling.snooze(tx, caller, flag_id, days=said.days, until=said.until, version=version, now=visit.now)
@@ -44,7 +44,7 @@ def snooze_flag(
 
 @router.post("/flags/{flag_id}/close", summary="Close a flag for its episode; saying it twice is saying it once")
 def close_flag(
-    flag_id: UUID, said: CloseIn, version: ExpectedVersion, visit: StaffVisit, response: Response
+    flag_id: UUID, said: CloseIn, version: ExpectedVersion, visit: ToWorkFlags, response: Response
 ) -> FlagOut:
     with visit.writing() as (tx, caller):
         handling.close(tx, caller, flag_id, said.because, said.note, version=version, now=visit.now)
@@ -54,7 +54,7 @@ def close_flag(
 @router.get("/patients/{patient_id}/outreach", summary="Attempts to reach a patient, latest first, and who returned")
 def list_outreach(
     patient_id: UUID,
-    visit: StaffVisit,
+    visit: ToReadClinical,
     request: Request,
     response: Response,
     limit: Limit = 25,
@@ -71,7 +71,7 @@ def list_outreach(
 
 
 @router.post("/patients/{patient_id}/outreach", status_code=201, summary="Keep an attempt to reach a patient")
-def record_outreach(patient_id: UUID, said: OutreachIn, visit: StaffVisit) -> OutreachOut:
+def record_outreach(patient_id: UUID, said: OutreachIn, visit: ToWorkFlags) -> OutreachOut:
     with visit.writing() as (tx, caller):
         made = visit.made_before(tx, caller, said)
         if made is None:
@@ -83,7 +83,7 @@ def record_outreach(patient_id: UUID, said: OutreachIn, visit: StaffVisit) -> Ou
 @router.get("/patients/{patient_id}/timeline", summary="A patient's record as one stream, latest first")
 def get_timeline(
     patient_id: UUID,
-    visit: SignedInVisit,
+    visit: ToReadRecord,
     request: Request,
     response: Response,
     kinds: Annotated[

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from api.paging import Cursor, Limit, next_cursor, read_cursor
 from api.schemas.devices import DeviceOut, DevicePage, UnsyncedOut, UnsyncedPage
 from api.schemas.words import Name
-from api.visit import SignedInVisit, StaffVisit
+from api.visit import ToReadClinical, ToReadRecord, ToShutOut
 from models.operations import devices
 
 router = APIRouter(prefix="/v1", tags=["devices"])
@@ -18,7 +18,7 @@ _PLACE: TypeAdapter[tuple[Name, Name, UUID]] = TypeAdapter(tuple[Name, Name, UUI
 
 
 @router.get("/patients/{patient_id}/devices", summary="A patient's phones, the latest first")
-def list_devices(patient_id: UUID, visit: SignedInVisit) -> DevicePage:
+def list_devices(patient_id: UUID, visit: ToReadRecord) -> DevicePage:
     with visit.reading() as (tx, caller):
         found = devices.devices_of(tx, caller, patient_id, now=visit.now)
         return DevicePage(items=[DeviceOut.of(one) for one in found])
@@ -27,14 +27,14 @@ def list_devices(patient_id: UUID, visit: SignedInVisit) -> DevicePage:
 @router.delete(
     "/patients/{patient_id}/devices/{device_id}", status_code=204, summary="Shut a phone out, at once and for good"
 )
-def revoke_device(patient_id: UUID, device_id: UUID, visit: SignedInVisit) -> None:
+def revoke_device(patient_id: UUID, device_id: UUID, visit: ToShutOut) -> None:
     with visit.writing() as (tx, caller):
         devices.revoke_device(tx, caller, patient_id, device_id, now=visit.now)
 
 
 @router.get("/unsynced", summary="Patients with a running program whose phones have not been in touch")
 def list_unsynced(
-    visit: StaffVisit,
+    visit: ToReadClinical,
     request: Request,
     response: Response,
     days: Annotated[int, Query(ge=1, le=365, description="Not in touch for so many days.")] = (

@@ -18,7 +18,7 @@ from api.schemas.exercises import (
     ProtocolPage,
 )
 from api.schemas.words import Code, Line, Slug
-from api.visit import ExpectedVersion, SignedInVisit, StaffVisit, show_version
+from api.visit import ExpectedVersion, ToPrescribe, ToReadShelf, show_version
 from models.operations import catalogue, choosing, protocols
 from models.tables import Category
 
@@ -29,7 +29,7 @@ _PLACE: TypeAdapter[tuple[int, int, Slug]] = TypeAdapter(tuple[int, int, Slug])
 
 @router.get("/exercises", summary="Search the catalogue")
 def list_exercises(
-    visit: SignedInVisit,
+    visit: ToReadShelf,
     request: Request,
     response: Response,
     category: Category | None = None,
@@ -73,25 +73,25 @@ def list_exercises(
 
 
 @router.get("/exercises/{slug}", summary="One exercise")
-def get_exercise(slug: Annotated[Slug, Path(examples=["bird-dog"])], visit: SignedInVisit) -> ExerciseOut:
+def get_exercise(slug: Annotated[Slug, Path(examples=["bird-dog"])], visit: ToReadShelf) -> ExerciseOut:
     with visit.reading() as (tx, _caller):
         return ExerciseOut.of(catalogue.exercise(tx, slug))
 
 
 @router.get("/care", summary="Modalities, self-care and advice that can be listed beside the exercises")
-def list_care(visit: SignedInVisit) -> CarePage:
+def list_care(visit: ToReadShelf) -> CarePage:
     with visit.reading() as (tx, _caller):
         return CarePage(items=[CareOut.of(row) for row in catalogue.care_items(tx)])
 
 
 @router.get("/protocols", summary="Every protocol, the shelf's and the clinic's own")
-def list_protocols(visit: SignedInVisit) -> ProtocolPage:
+def list_protocols(visit: ToReadShelf) -> ProtocolPage:
     with visit.reading() as (tx, caller):
         return ProtocolPage(items=[ProtocolOut.of(one) for one in protocols.templates(tx, caller)])
 
 
 @router.post("/protocols", status_code=201, summary="Save a protocol of the clinic's own")
-def save_protocol(said: NewProtocolIn, visit: StaffVisit, response: Response) -> ProtocolOut:
+def save_protocol(said: NewProtocolIn, visit: ToPrescribe, response: Response) -> ProtocolOut:
     with visit.writing() as (tx, caller):
         named = uuid5(caller.clinic_id, said.slug)
         if visit.made_before(tx, caller, said) == named:
@@ -105,7 +105,7 @@ def save_protocol(said: NewProtocolIn, visit: StaffVisit, response: Response) ->
 
 @router.get("/protocols/{slug}", summary="One protocol")
 def get_protocol(
-    slug: Annotated[Slug, Path(examples=["chronic-lbp-core-stabilisation"])], visit: SignedInVisit, response: Response
+    slug: Annotated[Slug, Path(examples=["chronic-lbp-core-stabilisation"])], visit: ToReadShelf, response: Response
 ) -> ProtocolOut:
     with visit.reading() as (tx, caller):
         found = protocols.template(tx, caller, slug, field="")
@@ -118,7 +118,7 @@ def amend_protocol(
     slug: Annotated[Slug, Path(examples=["our-back-course"])],
     said: OwnProtocolIn,
     version: ExpectedVersion,
-    visit: StaffVisit,
+    visit: ToPrescribe,
     response: Response,
 ) -> ProtocolOut:
     with visit.writing() as (tx, caller):

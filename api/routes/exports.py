@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from api.exports.jobs import MEDIA_TYPES, path_of, remove
 from api.paging import Cursor, Limit, next_cursor, read_cursor
 from api.schemas.exports import ExportIn, ExportOut, ExportPage
-from api.visit import AdminsVisit
+from api.visit import ToTakeOut
 from models.operations import exports
 from models.refusals import Unknown
 
@@ -35,7 +35,7 @@ Folder = Annotated[Path, Depends(_folder)]
 
 @router.get("", summary="The clinic's exports, the latest first")
 def list_exports(
-    visit: AdminsVisit, request: Request, response: Response, limit: Limit = 50, cursor: Cursor = None
+    visit: ToTakeOut, request: Request, response: Response, limit: Limit = 50, cursor: Cursor = None
 ) -> ExportPage:
     after = read_cursor(cursor, _PLACE)
     with visit.reading() as (tx, caller):
@@ -48,7 +48,7 @@ def list_exports(
 
 
 @router.post("", status_code=202, summary="Have a file written; Location says where to look how far it has come")
-def request_export(said: ExportIn, visit: AdminsVisit, response: Response) -> ExportOut:
+def request_export(said: ExportIn, visit: ToTakeOut, response: Response) -> ExportOut:
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:
@@ -61,7 +61,7 @@ def request_export(said: ExportIn, visit: AdminsVisit, response: Response) -> Ex
 
 
 @router.get("/{export_id}", summary="How far an export has come, and where its file is")
-def get_export(export_id: UUID, visit: AdminsVisit) -> ExportOut:
+def get_export(export_id: UUID, visit: ToTakeOut) -> ExportOut:
     with visit.reading() as (tx, caller):
         return ExportOut.of(exports.export(tx, caller, export_id), visit.now)
 
@@ -72,7 +72,7 @@ def get_export(export_id: UUID, visit: AdminsVisit) -> ExportOut:
     response_class=FileResponse,
     responses={200: _FILE},
 )
-def get_export_file(export_id: UUID, visit: AdminsVisit, folder: Folder) -> FileResponse:
+def get_export_file(export_id: UUID, visit: ToTakeOut, folder: Folder) -> FileResponse:
     with visit.reading() as (tx, caller):
         found = exports.ready(tx, caller, export_id, now=visit.now)
     path = path_of(folder, found.id)
@@ -88,7 +88,7 @@ def get_export_file(export_id: UUID, visit: AdminsVisit, folder: Folder) -> File
 
 
 @router.delete("/{export_id}", status_code=204, summary="Forget an export and remove its file")
-def delete_export(export_id: UUID, visit: AdminsVisit, folder: Folder) -> None:
+def delete_export(export_id: UUID, visit: ToTakeOut, folder: Folder) -> None:
     with visit.writing() as (tx, caller):
         exports.delete_export(tx, caller, export_id)
     remove(path_of(folder, export_id))

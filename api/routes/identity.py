@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Response
 from pydantic import StringConstraints
 
 from api.schemas.identity import INVITATION_GRANT, MeOut, StaffIn, StaffOut, StaffPage, TokensOut
-from api.visit import AdminsVisit, AnybodysVisit, SignedInVisit, StaffVisit
+from api.visit import AnybodysVisit, ToReadStaff, ToRunClinic, ToUseOwnSignIn
 from models.operations import accounts, sign_ins
 from models.refusals import Invalid, Refusal
 from models.tables import Role
@@ -60,25 +60,25 @@ def exchange_token(
 
 
 @router.post("/auth/revoke", status_code=204, summary="Sign out: revoke the sign-in this token descends from")
-def revoke_token(visit: SignedInVisit) -> None:
+def revoke_token(visit: ToUseOwnSignIn) -> None:
     with visit.writing() as (tx, caller):
         sign_ins.sign_out(tx, caller, visit.now)
 
 
 @router.get("/me", summary="Who is asking")
-def get_me(visit: SignedInVisit) -> MeOut:
+def get_me(visit: ToUseOwnSignIn) -> MeOut:
     with visit.reading() as (_tx, caller):
         return MeOut.model_validate(caller)
 
 
 @router.get("/staff", summary="The clinic's staff")
-def list_staff(visit: StaffVisit) -> StaffPage:
+def list_staff(visit: ToReadStaff) -> StaffPage:
     with visit.reading() as (tx, caller):
         return StaffPage(items=[StaffOut.model_validate(account) for account in accounts.staff(tx, caller)])
 
 
 @router.post("/staff", status_code=201, summary="Add a member of staff")
-def create_staff(said: StaffIn, visit: AdminsVisit) -> StaffOut:
+def create_staff(said: StaffIn, visit: ToRunClinic) -> StaffOut:
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:

@@ -27,14 +27,14 @@ from api.schemas.measures import (
     WeekPage,
 )
 from api.schemas.words import Day
-from api.visit import PatientsVisit, SignedInVisit, StaffVisit, credential_of, visit_of
+from api.visit import ToAnswer, ToLog, ToReadRecord, ToReadShelf, ToWriteRecord, credential_of, visit_of
 from models.adherence.measures import MEASURES
 from models.operations import measures
 from models.operations.callers import Caller
 from models.operations.measures import Refused
+from models.operations.policy import Deed
 from models.operations.sessions import Outcome
-from models.refusals import Conflict, Invalid, NotAsked, NotSignedIn, Unknown
-from models.tables import Role
+from models.refusals import Conflict, Invalid, NotAllowed, NotAsked, NotSignedIn, Unknown
 
 
 def _keep(request: Request, body: str, code: str) -> None:
@@ -42,7 +42,7 @@ def _keep(request: Request, body: str, code: str) -> None:
         said = json.loads(body)
     except (ValueError, RecursionError):
         return  # nothing that could be read
-    visit = visit_of(request, credential_of(request), frozenset(Role))
+    visit = visit_of(request, credential_of(request), Deed.LOG)
     place = request.path_params
     about = _read(UUID, place.get("check_in_id")) or _read(date.fromisoformat, place.get("monday"))
     try:
@@ -52,7 +52,7 @@ def _keep(request: Request, body: str, code: str) -> None:
                 return  # about nobody
             refused = Refused(about=about, raw=body, said=said, code=code)
             raised, advice = measures.keep_refused(tx, caller, patient_id, refused, now=visit.now)
-    except (NotSignedIn, Unknown):
+    except (NotSignedIn, NotAllowed, Unknown):
         return  # a stranger's, or about nobody in sight
     request.state.more = {"kept": True, "safety_raised": raised, "advice": advice}
 
@@ -75,13 +75,13 @@ def _own(caller: Caller) -> UUID:
 
 
 @router.get("/me/check-ins", summary="What the phone should ask today: open check-ins and the week's questions")
-def list_questions(visit: PatientsVisit) -> QuestionsOut:
+def list_questions(visit: ToAnswer) -> QuestionsOut:
     with visit.reading() as (tx, caller):
         return QuestionsOut.of(measures.due_now(tx, caller, _own(caller), now=visit.now))
 
 
 @heard.put("/me/check-ins/{check_in_id}", summary="Answer a check-in; saying it twice is saying it once")
-def answer_check_in(check_in_id: UUID, said: CheckInAnswersIn, visit: PatientsVisit) -> CheckInAnswerOut:
+def answer_check_in(check_in_id: UUID, said: CheckInAnswersIn, visit: ToAnswer) -> CheckInAnswerOut:
     with visit.writing() as (tx, caller):
         answers = said.as_answers()
         answered = measures.answer_check_in(
@@ -98,7 +98,7 @@ def answer_check_in(check_in_id: UUID, said: CheckInAnswersIn, visit: PatientsVi
 def answer_week(
     monday: Annotated[Day, Path(description="Of the patient's local week.")],
     said: WeekIn,
-    visit: PatientsVisit,
+    visit: ToAnswer,
     response: Response,
 ) -> WeekAnswerOut:
     with visit.writing() as (tx, caller):
@@ -110,7 +110,7 @@ def answer_week(
 
 
 @router.get("/patients/{patient_id}/check-ins", summary="Check-ins after discharge, in the order they are due")
-def list_check_ins(patient_id: UUID, visit: SignedInVisit) -> CheckInPage:
+def list_check_ins(patient_id: UUID, visit: ToReadRecord) -> CheckInPage:
     with visit.reading() as (tx, caller):
         found = measures.check_ins_of(tx, caller, patient_id)
         return CheckInPage(items=[CheckInOut.model_validate(one) for one in found])
@@ -120,7 +120,7 @@ def list_check_ins(patient_id: UUID, visit: SignedInVisit) -> CheckInPage:
     "/patients/{patient_id}/check-ins/{check_in_id}", summary="Answer a check-in for a patient, as on the telephone"
 )
 def answer_patients_check_in(
-    patient_id: UUID, check_in_id: UUID, said: CheckInAnswersIn, visit: StaffVisit
+    patient_id: UUID, check_in_id: UUID, said: CheckInAnswersIn, visit: ToWriteRecord
 ) -> CheckInAnswerOut:
     with visit.writing() as (tx, caller):
         answers = said.as_answers()
@@ -131,14 +131,14 @@ def answer_patients_check_in(
 
 
 @router.get("/patients/{patient_id}/weeks", summary="A patient's weekly answers, latest first")
-def list_weeks(patient_id: UUID, visit: SignedInVisit) -> WeekPage:
+def list_weeks(patient_id: UUID, visit: ToReadRecord) -> WeekPage:
     with visit.reading() as (tx, caller):
         found = measures.weeks_of(tx, caller, patient_id)
         return WeekPage(items=[WeekOut.model_validate(one) for one in found])
 
 
 @router.get("/measures", summary="Every outcome measure, and which change in it matters")
-def list_measures(visit: SignedInVisit) -> MeasurePage:
+def list_measures(visit: ToReadShelf) -> MeasurePage:
     with visit.reading():
         return MeasurePage(items=[MeasureOut.model_validate(one) for one in MEASURES.values()])
 
@@ -146,14 +146,14 @@ def list_measures(visit: SignedInVisit) -> MeasurePage:
 @router.get(
     "/patients/{patient_id}/measures", summary="A patient's scores through time, and what their change comes to"
 )
-def list_series(patient_id: UUID, visit: SignedInVisit) -> SeriesPage:
+def list_series(patient_id: UUID, visit: ToReadRecord) -> SeriesPage:
     with visit.reading() as (tx, caller):
         found = measures.series_of(tx, caller, patient_id)
         return SeriesPage(items=[SeriesOut.of(one) for one in found])
 
 
 @router.post("/patients/{patient_id}/measures", status_code=201, summary="Record a score")
-def record_measurement(patient_id: UUID, said: MeasurementIn, visit: SignedInVisit) -> MeasurementOut:
+def record_measurement(patient_id: UUID, said: MeasurementIn, visit: ToLog) -> MeasurementOut:
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:

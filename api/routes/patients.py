@@ -23,7 +23,7 @@ from api.schemas.patients import (
     ScreeningPage,
 )
 from api.schemas.words import Line, Name
-from api.visit import ExpectedVersion, SignedInVisit, StaffVisit, show_version
+from api.visit import ExpectedVersion, ToInvite, ToReadClinical, ToReadRecord, ToWriteRecord, show_version
 from models.operations import dangers, findings, patients
 
 router = APIRouter(prefix="/v1/patients", tags=["patients"])
@@ -33,7 +33,7 @@ _PLACE: TypeAdapter[tuple[Name, Name, UUID]] = TypeAdapter(tuple[Name, Name, UUI
 
 @router.get("", summary="The clinic's patients, by name")
 def list_patients(
-    visit: StaffVisit,
+    visit: ToReadClinical,
     request: Request,
     response: Response,
     name: Annotated[Line | None, Query(description="The beginning of either name.")] = None,
@@ -51,7 +51,7 @@ def list_patients(
 
 
 @router.post("", status_code=201, summary="Add a patient")
-def create_patient(said: PatientIn, visit: StaffVisit, response: Response) -> PatientOut:
+def create_patient(said: PatientIn, visit: ToWriteRecord, response: Response) -> PatientOut:
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:
@@ -64,7 +64,7 @@ def create_patient(said: PatientIn, visit: StaffVisit, response: Response) -> Pa
 
 
 @router.get("/{patient_id}", summary="One patient")
-def get_patient(patient_id: UUID, visit: SignedInVisit, response: Response) -> PatientOut:
+def get_patient(patient_id: UUID, visit: ToReadRecord, response: Response) -> PatientOut:
     with visit.reading() as (tx, caller):
         found = patients.patient(tx, caller, patient_id)
         show_version(response, found.version)
@@ -73,7 +73,7 @@ def get_patient(patient_id: UUID, visit: SignedInVisit, response: Response) -> P
 
 @router.put("/{patient_id}", summary="Replace what is known of a patient")
 def amend_patient(
-    patient_id: UUID, said: PatientIn, version: ExpectedVersion, visit: StaffVisit, response: Response
+    patient_id: UUID, said: PatientIn, version: ExpectedVersion, visit: ToWriteRecord, response: Response
 ) -> PatientOut:
     with visit.writing() as (tx, caller):
         amended = patients.amend_patient(tx, caller, patient_id, said.as_draft(), version=version, now=visit.now)
@@ -82,14 +82,14 @@ def amend_patient(
 
 
 @router.get("/{patient_id}/screenings", summary="A patient's screenings, latest first")
-def list_screenings(patient_id: UUID, visit: StaffVisit) -> ScreeningPage:
+def list_screenings(patient_id: UUID, visit: ToReadClinical) -> ScreeningPage:
     with visit.reading() as (tx, caller):
         found = patients.screenings(tx, caller, patient_id)
         return ScreeningPage(items=[ScreeningOut.of(one) for one in found])
 
 
 @router.post("/{patient_id}/screenings", status_code=201, summary="Record a red-flag screening")
-def record_screening(patient_id: UUID, said: ScreeningIn, visit: StaffVisit) -> ScreeningOut:
+def record_screening(patient_id: UUID, said: ScreeningIn, visit: ToWriteRecord) -> ScreeningOut:
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:
@@ -100,7 +100,7 @@ def record_screening(patient_id: UUID, said: ScreeningIn, visit: StaffVisit) -> 
 
 
 @router.get("/{patient_id}/conditions", summary="What a patient has or had, and what follows from it")
-def list_conditions(patient_id: UUID, visit: StaffVisit) -> ConditionPage:
+def list_conditions(patient_id: UUID, visit: ToReadClinical) -> ConditionPage:
     with visit.reading() as (tx, caller):
         found = findings.conditions_of(tx, caller, patient_id)
         derived = findings.derived_conditions(tx, caller, patient_id, now=visit.now)
@@ -110,7 +110,7 @@ def list_conditions(patient_id: UUID, visit: StaffVisit) -> ConditionPage:
 @router.post(
     "/{patient_id}/conditions", status_code=201, summary="Record a condition; says which programs it endangers"
 )
-def record_condition(patient_id: UUID, said: ConditionIn, visit: StaffVisit, response: Response) -> ConditionOut:
+def record_condition(patient_id: UUID, said: ConditionIn, visit: ToWriteRecord, response: Response) -> ConditionOut:
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:
@@ -128,7 +128,7 @@ def amend_condition(
     condition_id: UUID,
     said: ConditionIn,
     version: ExpectedVersion,
-    visit: StaffVisit,
+    visit: ToWriteRecord,
     response: Response,
 ) -> ConditionOut:
     with visit.writing() as (tx, caller):
@@ -140,14 +140,14 @@ def amend_condition(
 
 
 @router.get("/{patient_id}/examinations", summary="A patient's examinations, latest first")
-def list_examinations(patient_id: UUID, visit: StaffVisit) -> ExaminationPage:
+def list_examinations(patient_id: UUID, visit: ToReadClinical) -> ExaminationPage:
     with visit.reading() as (tx, caller):
         found = findings.examinations_of(tx, caller, patient_id)
         return ExaminationPage(items=[ExaminationOut.model_validate(one) for one in found])
 
 
 @router.post("/{patient_id}/examinations", status_code=201, summary="Record a baseline or what was measured today")
-def examine_patient(patient_id: UUID, said: ExaminationIn, visit: StaffVisit) -> ExaminationOut:
+def examine_patient(patient_id: UUID, said: ExaminationIn, visit: ToWriteRecord) -> ExaminationOut:
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:
@@ -160,7 +160,7 @@ def examine_patient(patient_id: UUID, said: ExaminationIn, visit: StaffVisit) ->
 @router.post(
     "/{patient_id}/invitation", status_code=201, summary="Invite a patient's phone; earlier codes stop working"
 )
-def invite_patient(patient_id: UUID, visit: StaffVisit, response: Response) -> InvitationOut:
+def invite_patient(patient_id: UUID, visit: ToInvite, response: Response) -> InvitationOut:
     response.headers["Cache-Control"] = "no-store"
     with visit.writing() as (tx, caller):
         invitation, code = patients.invite(tx, caller, patient_id, now=visit.now)

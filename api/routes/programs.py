@@ -39,11 +39,10 @@ from api.schemas.programs import (
 )
 from api.schemas.safety import AnswersIn, CheckOut
 from api.schemas.words import Instant, ProgramDay
-from api.visit import ExpectedVersion, SignedInVisit, StaffVisit, show_version
+from api.visit import ExpectedVersion, ToLog, ToPrescribe, ToReadClinical, ToReadRecord, show_version
 from models.operations import agenda, checking, choosing, prescribing, programs
 from models.operations.courses import Course
 from models.refusals import Refusal
-from models.tables import Role
 
 router = APIRouter(prefix="/v1", tags=["programs"])
 
@@ -51,14 +50,14 @@ _REVISION: TypeAdapter[tuple[int]] = TypeAdapter(tuple[int])
 
 
 @router.get("/patients/{patient_id}/programs", summary="A patient's programs, latest first")
-def list_programs(patient_id: UUID, visit: SignedInVisit) -> ProgramPage:
+def list_programs(patient_id: UUID, visit: ToReadRecord) -> ProgramPage:
     with visit.reading() as (tx, caller):
         found = programs.programs_of(tx, caller, patient_id, now=visit.now)
         return ProgramPage(items=[ProgramBrief.listed(one) for one in found])
 
 
 @router.post("/patients/{patient_id}/programs", status_code=201, summary="Prescribe a program, as a draft")
-def create_program(patient_id: UUID, said: ProgramIn, visit: StaffVisit, response: Response) -> ProgramOut:
+def create_program(patient_id: UUID, said: ProgramIn, visit: ToPrescribe, response: Response) -> ProgramOut:
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is None:
@@ -70,7 +69,7 @@ def create_program(patient_id: UUID, said: ProgramIn, visit: StaffVisit, respons
 @router.get("/programs/{program_id}", summary="One program with its prescription, now or as it was")
 def get_program(
     program_id: UUID,
-    visit: SignedInVisit,
+    visit: ToReadRecord,
     response: Response,
     as_of: Annotated[Instant | None, Query(description="A past moment; now if left out.")] = None,
 ) -> ProgramOut:
@@ -83,7 +82,7 @@ def get_program(
 @router.get("/programs/{program_id}/agenda", summary="What is expected on each local day, and why")
 def get_agenda(
     program_id: UUID,
-    visit: SignedInVisit,
+    visit: ToReadRecord,
     first: Annotated[ProgramDay | None, Query(alias="from", description="Today, if left out.")] = None,
     last: Annotated[ProgramDay | None, Query(alias="to", description="Six days on, if left out.")] = None,
 ) -> AgendaOut:
@@ -93,20 +92,20 @@ def get_agenda(
 
 
 @router.delete("/programs/{program_id}", status_code=204, summary="Throw a draft away")
-def discard_program(program_id: UUID, visit: StaffVisit) -> None:
+def discard_program(program_id: UUID, visit: ToPrescribe) -> None:
     with visit.writing() as (tx, caller):
         prescribing.discard(tx, caller, program_id)
 
 
 @router.post("/programs/{program_id}/check", summary="What the safety rules say of it, or of a proposed revision")
-def check_program(program_id: UUID, visit: StaffVisit, said: ProposalIn | None = None) -> CheckOut:
+def check_program(program_id: UUID, visit: ToReadClinical, said: ProposalIn | None = None) -> CheckOut:
     with visit.reading() as (tx, caller):
         proposed = said.as_draft() if said else None
         return CheckOut.of(prescribing.check(tx, caller, program_id, proposed, now=visit.now))
 
 
 @router.get("/programs/{program_id}/checks", summary="The record of its safety checks, overrides with their reasons")
-def list_checks(program_id: UUID, visit: StaffVisit) -> SafetyCheckPage:
+def list_checks(program_id: UUID, visit: ToReadClinical) -> SafetyCheckPage:
     with visit.reading() as (tx, caller):
         known = prescribing.course(tx, caller, program_id)
         found = checking.checks_of(tx, caller.clinic_id, known.program.id)
@@ -114,7 +113,7 @@ def list_checks(program_id: UUID, visit: StaffVisit) -> SafetyCheckPage:
 
 
 @router.get("/programs/{program_id}/suggestions", summary="Progressions, regressions and swaps, for you to approve")
-def list_suggestions(program_id: UUID, visit: StaffVisit) -> SuggestionPage:
+def list_suggestions(program_id: UUID, visit: ToReadClinical) -> SuggestionPage:
     with visit.reading() as (tx, caller):
         hold, found = choosing.suggestions(tx, caller, program_id, now=visit.now)
         return SuggestionPage(hold=hold, items=[SuggestionOut.of(one) for one in found])
@@ -122,7 +121,7 @@ def list_suggestions(program_id: UUID, visit: StaffVisit) -> SuggestionPage:
 
 @router.post("/programs/{program_id}/activate", summary="Hand the program to the patient, if the safety check lets it")
 def activate_program(
-    program_id: UUID, visit: StaffVisit, response: Response, said: AnswersIn | None = None
+    program_id: UUID, visit: ToPrescribe, response: Response, said: AnswersIn | None = None
 ) -> ProgramOut:
     with visit.writing() as (tx, caller):
         answers = (said or AnswersIn()).as_answers()
@@ -133,7 +132,7 @@ def activate_program(
 @router.get("/programs/{program_id}/revisions", summary="A program's revisions, latest first, with what each changed")
 def list_revisions(
     program_id: UUID,
-    visit: SignedInVisit,
+    visit: ToReadRecord,
     request: Request,
     response: Response,
     limit: Limit = 25,
@@ -142,7 +141,7 @@ def list_revisions(
     before = read_cursor(cursor, _REVISION)
     with visit.reading() as (tx, caller):
         course = prescribing.course(tx, caller, program_id)
-        first = course.first_seen if caller.role is Role.PATIENT else 1
+        first = course.first_seen if caller.is_patients else 1
         listed = [one for one in sorted(course.revisions, reverse=True) if one >= first]
         numbers = [one for one in listed if before is None or one < before[0]]
         place = (numbers[limit - 1],) if len(numbers) > limit else None
@@ -158,7 +157,7 @@ def list_revisions(
     summary="Change the prescription from a day on, never backwards",
 )
 def revise_program(
-    program_id: UUID, said: RevisionIn, version: ExpectedVersion, visit: StaffVisit, response: Response
+    program_id: UUID, said: RevisionIn, version: ExpectedVersion, visit: ToPrescribe, response: Response
 ) -> ProgramOut:
     with visit.writing() as (tx, caller):
         if visit.made_before(tx, caller, said) is None:
@@ -170,7 +169,7 @@ def revise_program(
 
 
 @router.post("/programs/{program_id}/pauses", status_code=201, summary="Expect nothing for a while")
-def pause_program(program_id: UUID, said: PauseIn, visit: SignedInVisit) -> PauseOut:
+def pause_program(program_id: UUID, said: PauseIn, visit: ToLog) -> PauseOut:
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:
@@ -184,20 +183,20 @@ def pause_program(program_id: UUID, said: PauseIn, visit: SignedInVisit) -> Paus
 
 
 @router.post("/programs/{program_id}/pauses/{pause_id}/end", summary="End one pause today, or call it off")
-def end_pause(program_id: UUID, pause_id: UUID, visit: SignedInVisit) -> PauseOut:
+def end_pause(program_id: UUID, pause_id: UUID, visit: ToLog) -> PauseOut:
     with visit.writing() as (tx, caller):
         return PauseOut.of(programs.end_pause(tx, caller, program_id, pause_id, now=visit.now))
 
 
 @router.post("/programs/{program_id}/resume", summary="End the pause today")
-def resume_program(program_id: UUID, visit: SignedInVisit, response: Response) -> ProgramOut:
+def resume_program(program_id: UUID, visit: ToLog, response: Response) -> ProgramOut:
     with visit.writing() as (tx, caller):
         programs.resume(tx, caller, program_id, now=visit.now)
         return _shown(prescribing.course_with_advice(tx, caller, program_id, now=visit.now), response, visit.now)
 
 
 @router.post("/programs/{program_id}/flares", status_code=201, summary="Switch to the plan for flare days")
-def declare_flare(program_id: UUID, said: FlareDaysIn, visit: SignedInVisit) -> FlareDaysOut:
+def declare_flare(program_id: UUID, said: FlareDaysIn, visit: ToLog) -> FlareDaysOut:
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:
@@ -217,13 +216,13 @@ def declare_flare(program_id: UUID, said: FlareDaysIn, visit: SignedInVisit) -> 
 
 
 @router.post("/programs/{program_id}/flares/{flare_id}/end", summary="The flare ends with today")
-def end_flare(program_id: UUID, flare_id: UUID, visit: SignedInVisit) -> FlareDaysOut:
+def end_flare(program_id: UUID, flare_id: UUID, visit: ToLog) -> FlareDaysOut:
     with visit.writing() as (tx, caller):
         return FlareDaysOut.of(programs.end_flare(tx, caller, program_id, flare_id, now=visit.now))
 
 
 @router.get("/programs/{program_id}/reviews", summary="A program's reviews, latest first")
-def list_reviews(program_id: UUID, visit: StaffVisit) -> ReviewPage:
+def list_reviews(program_id: UUID, visit: ToReadClinical) -> ReviewPage:
     with visit.reading() as (tx, caller):
         found = programs.reviews_of(tx, caller, program_id)
         return ReviewPage(items=[ReviewOut.model_validate(one) for one in found])
@@ -232,7 +231,7 @@ def list_reviews(program_id: UUID, visit: StaffVisit) -> ReviewPage:
 @router.post(
     "/programs/{program_id}/reviews", status_code=201, summary="Record a review; the next is due in four weeks"
 )
-def review_program(program_id: UUID, said: ReviewIn, visit: StaffVisit) -> ReviewOut:
+def review_program(program_id: UUID, said: ReviewIn, visit: ToPrescribe) -> ReviewOut:
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:
@@ -246,14 +245,14 @@ def review_program(program_id: UUID, said: ReviewIn, visit: StaffVisit) -> Revie
 
 
 @router.get("/programs/{program_id}/teachings", summary="What was taught in person, latest first")
-def list_teachings(program_id: UUID, visit: StaffVisit) -> TeachingPage:
+def list_teachings(program_id: UUID, visit: ToReadClinical) -> TeachingPage:
     with visit.reading() as (tx, caller):
         found = programs.teachings_of(tx, caller, program_id)
         return TeachingPage(items=[TaughtOut.model_validate(one) for one in found])
 
 
 @router.post("/programs/{program_id}/teachings", status_code=201, summary="Record exercises taught and shown back")
-def teach_program(program_id: UUID, said: TeachingIn, visit: StaffVisit) -> TeachingPage:
+def teach_program(program_id: UUID, said: TeachingIn, visit: ToPrescribe) -> TeachingPage:
     with visit.writing() as (tx, caller):
         first = visit.made_before(tx, caller, said)
         if first is not None:
@@ -269,7 +268,7 @@ def teach_program(program_id: UUID, said: TeachingIn, visit: StaffVisit) -> Teac
 @router.post(
     "/programs/{program_id}/discharge", status_code=201, summary="End the program and begin the maintenance program"
 )
-def discharge_patient(program_id: UUID, said: DischargeIn, visit: StaffVisit) -> DischargeOut:
+def discharge_patient(program_id: UUID, said: DischargeIn, visit: ToPrescribe) -> DischargeOut:
     with visit.writing() as (tx, caller):
         if visit.made_before(tx, caller, said) is None:
             with _one_level_down("/maintenance"):
@@ -293,14 +292,14 @@ def discharge_patient(program_id: UUID, said: DischargeIn, visit: StaffVisit) ->
 
 
 @router.post("/programs/{program_id}/complete", summary="A maintenance or self-directed program has run its course")
-def complete_program(program_id: UUID, visit: StaffVisit) -> ProgramBrief:
+def complete_program(program_id: UUID, visit: ToPrescribe) -> ProgramBrief:
     with visit.writing() as (tx, caller):
         ended = programs.complete(tx, caller, program_id, now=visit.now)
         return ProgramBrief.listed(programs.Listed(program=ended, status=ended.status))
 
 
 @router.post("/programs/{program_id}/stop", summary="The patient stops, and says why")
-def stop_program(program_id: UUID, said: StopIn, visit: SignedInVisit) -> ProgramBrief:
+def stop_program(program_id: UUID, said: StopIn, visit: ToLog) -> ProgramBrief:
     with visit.writing() as (tx, caller):
         stopped = programs.stop(tx, caller, program_id, reason=said.reason, note=said.note, now=visit.now)
         return ProgramBrief.listed(programs.Listed(program=stopped, status=stopped.status))

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from api.exports import delimited, xlsx
 from api.schemas.reports import MonthOut, ReportKindsOut, ReportOut, ReportSettingsIn, ReportSettingsOut
 from api.schemas.words import Code, Day, MonthName
-from api.visit import AdminsVisit, ExpectedVersion, StaffVisit, show_version
+from api.visit import ExpectedVersion, ToReadReports, ToRunClinic, show_version
 from models.operations.reporting import settings
 from models.operations.reporting.basis import period_of
 from models.operations.reporting.catalogue import REPORTS
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1", tags=["reports"])
 
 
 @router.get("/reports", summary="The reports there are")
-def list_reports(visit: StaffVisit) -> ReportKindsOut:
+def list_reports(visit: ToReadReports) -> ReportKindsOut:
     with visit.reading():
         return ReportKindsOut.all()
 
@@ -34,7 +34,7 @@ def list_reports(visit: StaffVisit) -> ReportKindsOut:
 )
 def get_report(
     kind: Code,
-    visit: StaffVisit,
+    visit: ToReadReports,
     from_on: Annotated[Day | None, Query(alias="from", description="The first day; left out: as is usual.")] = None,
     to_on: Annotated[Day | None, Query(alias="to", description="The last day; left out: yesterday.")] = None,
     file_format: Annotated[Literal["json", "csv", "xlsx"], Query(alias="format")] = "json",
@@ -59,14 +59,14 @@ def get_report(
 
 
 @router.get("/reports/{kind}/months/{month}", summary="A closed month as it was told, in versions")
-def get_report_month(kind: Code, month: MonthName, visit: StaffVisit) -> MonthOut:
+def get_report_month(kind: Code, month: MonthName, visit: ToReadReports) -> MonthOut:
     with visit.writing() as (tx, caller):
         first = date.fromisoformat(f"{month}-01")
         return MonthOut.of(month_of(tx, caller, kind, first, _content, now=visit.now))
 
 
 @router.get("/report-settings", summary="What the clinic withholds")
-def get_report_settings(visit: StaffVisit, response: Response) -> ReportSettingsOut:
+def get_report_settings(visit: ToReadReports, response: Response) -> ReportSettingsOut:
     with visit.reading() as (tx, caller):
         decided = settings.report_settings(tx, caller)
     show_version(response, decided.version)
@@ -75,7 +75,7 @@ def get_report_settings(visit: StaffVisit, response: Response) -> ReportSettings
 
 @router.put("/report-settings", summary="Withhold counts of fewer people")
 def decide_report_settings(
-    said: ReportSettingsIn, version: ExpectedVersion, visit: AdminsVisit, response: Response
+    said: ReportSettingsIn, version: ExpectedVersion, visit: ToRunClinic, response: Response
 ) -> ReportSettingsOut:
     with visit.writing() as (tx, caller):
         decided = settings.decide(tx, caller, said.smallest_cell, version=version)

@@ -15,7 +15,7 @@ from api.schemas.safety import (
     RulePage,
 )
 from api.schemas.words import Code
-from api.visit import AdminsVisit, ExpectedVersion, SignedInVisit, StaffVisit, show_version
+from api.visit import ExpectedVersion, ToReadClinical, ToReadShelf, ToRunClinic, show_version
 from models.operations import rule_settings
 from models.safety.conditions import VOCABULARY
 from models.safety.red_flags import CHIPS, RED_FLAGS
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1", tags=["safety"])
 
 
 @router.get("/red-flags", summary="The red-flag questions, and the chips a session may carry")
-def list_red_flags(visit: SignedInVisit) -> RedFlagPage:
+def list_red_flags(visit: ToReadShelf) -> RedFlagPage:
     with visit.reading():
         return RedFlagPage(
             items=[RedFlagOut.of(flag) for flag in RED_FLAGS.values()],
@@ -33,7 +33,7 @@ def list_red_flags(visit: SignedInVisit) -> RedFlagPage:
 
 
 @router.get("/conditions", summary="The conditions vocabulary, with what only each of them tells")
-def list_condition_words(visit: SignedInVisit) -> ConditionWordPage:
+def list_condition_words(visit: ToReadShelf) -> ConditionWordPage:
     with visit.reading():
         return ConditionWordPage(
             items=[
@@ -51,13 +51,13 @@ def list_condition_words(visit: SignedInVisit) -> ConditionWordPage:
 
 
 @router.get("/rules", summary="Every safety rule, with the clinic's severities")
-def list_rules(visit: StaffVisit) -> RulePage:
+def list_rules(visit: ToReadClinical) -> RulePage:
     with visit.reading() as (tx, caller):
         return RulePage(items=[RuleOut.of(one) for one in rule_settings.rules(tx, caller)])
 
 
 @router.get("/rules/{rule_id}", summary="One safety rule")
-def get_rule(rule_id: Annotated[Code, Path(examples=["R-14"])], visit: StaffVisit, response: Response) -> RuleOut:
+def get_rule(rule_id: Annotated[Code, Path(examples=["R-14"])], visit: ToReadClinical, response: Response) -> RuleOut:
     with visit.reading() as (tx, caller):
         setting = rule_settings.rule_setting(tx, caller, rule_id)
         show_version(response, setting.version)
@@ -69,7 +69,7 @@ def switch_rule(
     rule_id: Annotated[Code, Path(examples=["R-14"])],
     said: RuleIn,
     version: ExpectedVersion,
-    visit: AdminsVisit,
+    visit: ToRunClinic,
     response: Response,
 ) -> RuleOut:
     with visit.writing() as (tx, caller):

@@ -17,17 +17,18 @@ from api.schemas.words import Day, instant_or_none
 from api.visit import (
     ExpectedVersion,
     MatchedVersion,
-    PatientsVisit,
-    SignedInVisit,
+    ToAnswer,
+    ToLog,
+    ToReadRecord,
     Visit,
     credential_of,
     show_version,
     visit_of,
 )
 from models.operations import devices, feed, rejects, sessions, sync, today as first_screen
+from models.operations.policy import Deed
 from models.operations.sessions import Deletion, Outcome, Result
-from models.refusals import NotSignedIn, Refusal, SessionRefused, TooManyItems, VersionMismatch
-from models.tables import Role
+from models.refusals import NotAllowed, NotSignedIn, Refusal, SessionRefused, TooManyItems, VersionMismatch
 
 _PLACE: TypeAdapter[tuple[Day, UUID]] = TypeAdapter(tuple[Day, UUID])
 
@@ -44,13 +45,13 @@ def _keep(request: Request, body: str, code: str) -> None:
         items = items[: sync.MOST_ITEMS] if isinstance(items, list) else []
         read = [pushed(item, None) for item in items]
         refused = [rejects.Refused(session_id=one.session_id, raw=one.raw, said=one.said, code=code) for one in read]
-    visit = visit_of(request, credential_of(request), frozenset(Role))
+    visit = visit_of(request, credential_of(request), Deed.LOG)
     sent_at = instant_or_none(said.get("client_sent_at")) if isinstance(said, dict) else None
     try:
         with visit.writing() as (tx, caller):
             devices.in_touch(tx, caller, sent_at=sent_at, now=visit.now)
             kept = rejects.keep_refused(tx, caller, refused, sent_at=sent_at, now=visit.now)
-    except NotSignedIn:
+    except (NotSignedIn, NotAllowed):
         return  # a stranger's body is not kept
     request.state.more = {
         "kept": True,
@@ -69,7 +70,7 @@ router = APIRouter(prefix="/v1", tags=["log"])
     responses={201: {"model": SessionAnswer, "description": "Logged"}, 200: {"description": "Changed, or was there"}},
 )
 def log_session(
-    session_id: UUID, said: SessionPut, visit: SignedInVisit, response: Response, matched: MatchedVersion
+    session_id: UUID, said: SessionPut, visit: ToLog, response: Response, matched: MatchedVersion
 ) -> SessionAnswer:
     base = matched if matched is not None else said.base_version
     with visit.writing() as (tx, caller):
@@ -88,7 +89,7 @@ def log_session(
 @router.delete("/sessions/{session_id}", summary="Take a session back; every version of it is kept")
 def delete_session(
     session_id: UUID,
-    visit: SignedInVisit,
+    visit: ToLog,
     version: ExpectedVersion,
     response: Response,
     program_id: Annotated[UUID | None, Query(description="Whose session it is; only staff must say.")] = None,
@@ -106,7 +107,7 @@ def delete_session(
 @router.get("/programs/{program_id}/sessions", summary="What was logged, latest first")
 def list_sessions(
     program_id: UUID,
-    visit: SignedInVisit,
+    visit: ToReadRecord,
     request: Request,
     response: Response,
     limit: Limit = 25,
@@ -124,7 +125,7 @@ def list_sessions(
 
 
 @kept.post("/sync/push", summary="Send a phone's queue: one outcome per item, in order")
-def push_items(said: PushIn, visit: SignedInVisit) -> PushOut:
+def push_items(said: PushIn, visit: ToLog) -> PushOut:
     if len(said.items) > sync.MOST_ITEMS:
         raise TooManyItems(f"A push takes up to {sync.MOST_ITEMS} items; send half as many.", limit=sync.MOST_ITEMS)
     read, wrong = [], {}
@@ -149,7 +150,7 @@ def push_items(said: PushIn, visit: SignedInVisit) -> PushOut:
 
 @router.get("/sync/pull", summary="What is new for a patient's phone since its cursor")
 def pull_changes(
-    visit: PatientsVisit,
+    visit: ToAnswer,
     cursor: Annotated[str | None, Query(max_length=400, description="`cursor` of the pull before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Sessions at most; programs come whole.")] = 200,
 ) -> PullOut:
@@ -162,7 +163,7 @@ def pull_changes(
 
 
 @router.get("/me/today", summary="A phone's first screen")
-def get_today(visit: PatientsVisit) -> TodayOut:
+def get_today(visit: ToAnswer) -> TodayOut:
     with visit.reading() as (tx, caller):
         answer = TodayOut.of(first_screen.today(tx, caller, now=visit.now), visit.now)
         is_due = devices.is_due(caller, now=visit.now)

@@ -15,7 +15,7 @@ from api.schemas.webhooks import (
     WebhookPage,
     WebhookSecretOut,
 )
-from api.visit import AdminsVisit, ExpectedVersion, show_version
+from api.visit import ExpectedVersion, ToRunClinic, show_version
 from models.delivery.addresses import Allowed
 from models.operations import webhooks
 
@@ -34,13 +34,13 @@ AllowedHere = Annotated[Allowed, Depends(_allowed)]
 
 
 @router.get("", summary="The clinic's webhooks")
-def list_webhooks(visit: AdminsVisit) -> WebhookPage:
+def list_webhooks(visit: ToRunClinic) -> WebhookPage:
     with visit.reading() as (tx, caller):
         return WebhookPage(items=[WebhookOut.of(one) for one in webhooks.webhooks(tx, caller)])
 
 
 @router.post("", status_code=201, summary="Register a webhook; the answer shows its secret, once")
-def create_webhook(said: WebhookIn, visit: AdminsVisit, allowed: AllowedHere, response: Response) -> WebhookSecretOut:
+def create_webhook(said: WebhookIn, visit: ToRunClinic, allowed: AllowedHere, response: Response) -> WebhookSecretOut:
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:
@@ -54,7 +54,7 @@ def create_webhook(said: WebhookIn, visit: AdminsVisit, allowed: AllowedHere, re
 
 
 @router.get("/{webhook_id}", summary="One webhook")
-def get_webhook(webhook_id: UUID, visit: AdminsVisit, response: Response) -> WebhookOut:
+def get_webhook(webhook_id: UUID, visit: ToRunClinic, response: Response) -> WebhookOut:
     with visit.reading() as (tx, caller):
         found = webhooks.webhook(tx, caller, webhook_id)
         show_version(response, found.version)
@@ -66,7 +66,7 @@ def amend_webhook(
     webhook_id: UUID,
     said: WebhookIn,
     version: ExpectedVersion,
-    visit: AdminsVisit,
+    visit: ToRunClinic,
     allowed: AllowedHere,
     response: Response,
 ) -> WebhookOut:
@@ -79,13 +79,13 @@ def amend_webhook(
 
 
 @router.delete("/{webhook_id}", status_code=204, summary="Forget a webhook and what was sent to it")
-def delete_webhook(webhook_id: UUID, visit: AdminsVisit) -> None:
+def delete_webhook(webhook_id: UUID, visit: ToRunClinic) -> None:
     with visit.writing() as (tx, caller):
         webhooks.delete_webhook(tx, caller, webhook_id)
 
 
 @router.post("/{webhook_id}/rotate", summary="A new secret; for 24 hours requests are signed with the old one too")
-def rotate_webhook_secret(webhook_id: UUID, visit: AdminsVisit, response: Response) -> WebhookSecretOut:
+def rotate_webhook_secret(webhook_id: UUID, visit: ToRunClinic, response: Response) -> WebhookSecretOut:
     with visit.writing() as (tx, caller):
         rotated = webhooks.rotate_secret(tx, caller, webhook_id, now=visit.now)
         show_version(response, rotated.version)
@@ -93,7 +93,7 @@ def rotate_webhook_secret(webhook_id: UUID, visit: AdminsVisit, response: Respon
 
 
 @router.post("/{webhook_id}/test", status_code=202, summary="Have a test sent with the next sweep")
-def try_webhook(webhook_id: UUID, visit: AdminsVisit) -> DeliveryOut:
+def try_webhook(webhook_id: UUID, visit: ToRunClinic) -> DeliveryOut:
     with visit.writing() as (tx, caller):
         return DeliveryOut.of(webhooks.try_webhook(tx, caller, webhook_id, now=visit.now))
 
@@ -101,7 +101,7 @@ def try_webhook(webhook_id: UUID, visit: AdminsVisit) -> DeliveryOut:
 @router.get("/{webhook_id}/deliveries", summary="What was sent to a webhook, and what came of it, the latest first")
 def list_deliveries(
     webhook_id: UUID,
-    visit: AdminsVisit,
+    visit: ToRunClinic,
     request: Request,
     response: Response,
     limit: Limit = 50,

@@ -45,14 +45,14 @@ class MeOut(Answer):
     clinic_id: UUID
     role: Role
     name: str
-    patient_id: UUID | None = Field(description="Set for patients.")
+    patient_id: UUID | None = Field(description="Set for patients and their carers.")
     device_id: UUID | None
 
 
 class StaffIn(Said):
     """A new member of staff."""
 
-    role: Literal["admin", "therapist"] = Field(examples=["therapist"])
+    role: Literal["admin", "therapist", "auditor"] = Field(examples=["therapist"])
     name: Name = Field(examples=["Ines Okafor"])
     email: Email = Field(examples=["ines@clinic.example"])
     password: Annotated[SecretStr, AfterValidator(_long_enough)] = Field(

@@ -15,7 +15,7 @@ from models.operations.credentials import hash_password, new_key
 from models.operations.ids import new_id
 from models.operations.sign_ins import email_key
 from models.refusals import EmailTaken, Invalid, Unknown
-from models.tables import Account, Clinic, Login, Role
+from models.tables import STAFF, Account, Clinic, Login, Role
 
 TIME_ZONES = frozenset(available_timezones() - {"Factory", "localtime", "posixrules"})
 """IANA names, without those that mean the machine's own setting."""
@@ -24,7 +24,14 @@ MIN_PASSWORD, MAX_PASSWORD = 12, 128
 
 
 def create_clinic(
-    tx: Session, *, name: str, time_zone: str, locale: str = "en", is_demo: bool = False, now: datetime
+    tx: Session,
+    *,
+    name: str,
+    time_zone: str,
+    locale: str = "en",
+    is_demo: bool = False,
+    shares_caseloads: bool = False,
+    now: datetime,
 ) -> Clinic:
     """A new, empty tenant."""
     clinic = Clinic(
@@ -33,6 +40,7 @@ def create_clinic(
         time_zone=check_time_zone(time_zone),
         locale=locale,
         is_demo=is_demo,
+        shares_caseloads=shares_caseloads,
         cursor_key=new_key(),
         created_at=now,
     )
@@ -68,7 +76,7 @@ def staff(tx: Session, caller: Caller) -> Sequence[Account]:
     """The clinic's staff, by name."""
     return tx.scalars(
         select(Account)
-        .where(Account.clinic_id == caller.clinic_id, Account.role != Role.PATIENT)
+        .where(Account.clinic_id == caller.clinic_id, Account.role.in_(STAFF))
         .order_by(Account.name, Account.id)
     ).all()
 

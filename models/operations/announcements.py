@@ -245,7 +245,9 @@ def _recipients(tx: Session, clinic_id: UUID, patients: set[UUID]) -> dict[UUID,
     found = {patient_id: [account_id] for patient_id, account_id in rows}
     if patients - found.keys():
         staff = tx.scalars(
-            select(Account.id).where(Account.clinic_id == clinic_id, Account.role != Role.PATIENT, _can_read())
+            select(Account.id).where(
+                Account.clinic_id == clinic_id, Account.role.in_([Role.ADMIN, Role.THERAPIST]), _can_read()
+            )
         ).all()
         found |= {patient_id: list(staff) for patient_id in patients - found.keys()}
     return found

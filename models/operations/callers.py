@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from models.operations.credentials import read_token
 from models.refusals import NotSignedIn
-from models.tables import Account, Device, Patient, Role, SignIn, Token, TokenKind
+from models.tables import Account, Clinic, Device, Patient, Proxy, Role, SignIn, Token, TokenKind
+
+PATIENTS_SIDE = frozenset({Role.PATIENT, Role.PROXY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +24,21 @@ class Caller:
     name: str
     sign_in_id: UUID | None = None
     patient_id: UUID | None = None
-    """Set for patients, who see nothing but their own record."""
+    """Set for patients and their carers, who see nothing but this record."""
     device_id: UUID | None = None
     last_sync_at: datetime | None = None
     """When their phone was last in touch, as it was written down."""
     skew_seconds: int | None = None
     """How far their phone's clock was behind ours then."""
+    shares_caseloads: bool = False
+    """Whether the clinic lets every therapist see every patient."""
+    scopes: frozenset[str] = frozenset()
+    """What an integration was given."""
+
+    @property
+    def is_patients(self) -> bool:
+        """Whether the caller stands on the patient's side: the patient, or the carer named for them."""
+        return self.role in PATIENTS_SIDE
 
 
 def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
@@ -42,9 +53,11 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
             Account.name,
             SignIn.id,
             SignIn.device_id,
-            Patient.id,
+            func.coalesce(Patient.id, Proxy.patient_id),
             Device.last_sync_at,
             Device.skew_seconds,
+            Clinic.shares_caseloads,
+            Account.scopes,
         )
         .select_from(Token)
         .join(SignIn, and_(SignIn.clinic_id == Token.clinic_id, SignIn.id == Token.sign_in_id))
@@ -56,7 +69,13 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
             ),
             isouter=True,
         )
+        .join(
+            Proxy,
+            and_(Proxy.clinic_id == Account.clinic_id, Proxy.account_id == Account.id, Proxy.ended_at.is_(None)),
+            isouter=True,
+        )
         .join(Device, and_(Device.clinic_id == SignIn.clinic_id, Device.id == SignIn.device_id), isouter=True)
+        .join(Clinic, Clinic.id == Account.clinic_id)
         .where(
             Token.clinic_id == token.clinic_id,
             Token.hash == token.hash,
@@ -67,9 +86,9 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
             Device.revoked_at.is_(None),
         )
     ).one_or_none()
-    if row is None or (row[1] is Role.PATIENT and row[5] is None):
+    if row is None or (row[1] in PATIENTS_SIDE and row[5] is None):
         raise NotSignedIn("The token is unknown, expired or revoked; sign in again.")
-    account_id, role, name, sign_in_id, device_id, patient_id, last_sync_at, skew_seconds = row
+    account_id, role, name, sign_in_id, device_id, patient_id, last_sync_at, skew_seconds, shares, scopes = row
     return Caller(
         clinic_id=token.clinic_id,
         account_id=account_id,
@@ -80,4 +99,6 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
         device_id=device_id,
         last_sync_at=last_sync_at,
         skew_seconds=skew_seconds,
+        shares_caseloads=shares,
+        scopes=frozenset(scopes or ()),
     )

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 from models.operations.callers import Caller
 from models.operations.catalogue import ExerciseFilter, Found, exercises, found_by_slug
 from models.operations.checking import check_program, situation_of
-from models.operations.patients import visible_patients
-from models.operations.prescribing import visible_programs
+from models.operations.policy import visible_patients, visible_programs
 from models.safety.choices import Choice, choose, progressions, ranked, regressions, swaps
 from models.safety.conditions import RADICULAR
 from models.safety.rules.dose import hold_reason

@@ -15,6 +15,7 @@ from models.operations.callers import Caller
 from models.operations.courses import courses
 from models.operations.flags import Because
 from models.operations.patients import patient
+from models.operations.policy import patients_in_sight
 from models.operations.standings import restate
 from models.refusals import Unknown
 from models.tables import Contact, Device, Patient, Program, ProgramStatus, SessionLog, SignIn
@@ -188,7 +189,7 @@ def unsynced(
         .join(latest, latest.c.account_id == Patient.account_id, isouter=True)
         .where(
             Patient.clinic_id == caller.clinic_id,
-            Patient.deleted_at.is_(None),
+            patients_in_sight(caller),
             running,
             or_(latest.c.last_sync_at.is_(None), latest.c.last_sync_at <= now - timedelta(days=days)),
         )

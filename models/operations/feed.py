@@ -23,8 +23,7 @@ from models.operations.checking import Advice, advice_of
 from models.operations.courses import Course, courses
 from models.operations.credentials import new_key
 from models.operations.notices import Caution, Notice, caution_for, notices_of
-from models.operations.patients import visible_patients
-from models.operations.prescribing import visible_programs
+from models.operations.policy import visible_patients, visible_programs
 from models.operations.sessions import Held, with_entries
 from models.refusals import ResyncRequired
 from models.tables import Clinic, Patient, Program, SessionLog

@@ -18,7 +18,7 @@ from models.operations.callers import Caller
 from models.operations.courses import courses
 from models.operations.flags import Because, is_due, level_at
 from models.operations.patients import patient
-from models.operations.prescribing import visible_programs
+from models.operations.policy import patients_in_sight, visible_programs
 from models.operations.standings import restate
 from models.refusals import FlagClosed, FlagNotOpen, Invalid, NotAllowed, NotByHand, Unknown, VersionMismatch
 from models.tables import Account, Flag, Patient, Program, Role
@@ -103,7 +103,7 @@ def flag_of(tx: Session, caller: Caller, flag_id: UUID, *, now: datetime) -> Kno
     row = tx.execute(
         select(Flag, Patient.time_zone, is_due(now))
         .join(Patient, and_(Patient.clinic_id == Flag.clinic_id, Patient.id == Flag.patient_id))
-        .where(Flag.clinic_id == caller.clinic_id, Flag.id == flag_id, Patient.deleted_at.is_(None))
+        .where(Flag.clinic_id == caller.clinic_id, Flag.id == flag_id, patients_in_sight(caller))
     ).one_or_none()
     if row is None:
         raise Unknown(f"No flag {flag_id}.")

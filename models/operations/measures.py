@@ -41,7 +41,8 @@ from models.operations.callers import Caller
 from models.operations.courses import courses
 from models.operations.flags import Because, Heard, keep_about_patient, raise_alarms
 from models.operations.ids import new_id
-from models.operations.patients import patient, visible_patients
+from models.operations.patients import patient
+from models.operations.policy import SOURCE, visible_patients
 from models.operations.prescribing import RUNNING
 from models.operations.sessions import LOW_TRUST_AFTER, Outcome
 from models.operations.standings import restate
@@ -68,7 +69,6 @@ from models.tables import (
     Program,
     ProgramStatus,
     RejectedSession,
-    Role,
     Source,
     TakenFrom,
     WeeklyAnswer,
@@ -365,14 +365,14 @@ def record_measurement(
     """Keep a score that was taken in the clinic, or that a patient reports."""
     if draft.code not in MEASURES:
         raise Invalid(f"No measure {draft.code}.", field="/code")
-    if caller.role is Role.PATIENT and not MEASURES[draft.code].by_patient:
+    if caller.is_patients and not MEASURES[draft.code].by_patient:
         raise NotAllowed(f"{MEASURES[draft.code].name} is taken in the clinic.")
     score = _score(draft)
     known = _held(tx, caller, patient_id)
     today = _today(known, now)
     if draft.taken_on is not None and draft.taken_on > today:
         raise Invalid("A score is taken today or earlier.", field="/taken_on")
-    source = TakenFrom.PATIENT if caller.role is Role.PATIENT else TakenFrom.CLINIC
+    source = TakenFrom.PATIENT if caller.is_patients else TakenFrom.CLINIC
     taken = Measurement(**_row(caller, known, score, draft.taken_on or today, source, now))
     tx.add(taken)
     _watch(tx, known, now)
@@ -499,7 +499,7 @@ def _check_change(
         )
     first = _today(known, row.received_at) if isinstance(row, WeeklyAnswer) else row.answered_on
     assert first is not None  # or there would be no version
-    if caller.role is Role.PATIENT and _today(known, now) > first + AMENDED_WITHIN:
+    if caller.is_patients and _today(known, now) > first + AMENDED_WITHIN:
         raise NotAsked(f"Answers can be changed for {AMENDED_WITHIN.days} days; ask your therapist.")
 
 
@@ -719,7 +719,7 @@ def _today(known: Patient, now: datetime) -> date:
 
 
 def _source(caller: Caller) -> Source:
-    return Source.PATIENT if caller.role is Role.PATIENT else Source.THERAPIST
+    return SOURCE[caller.role]
 
 
 def _baseline_from(tx: Session, known: Patient) -> date:

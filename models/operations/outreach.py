@@ -14,7 +14,7 @@ from models.operations.callers import Caller
 from models.operations.handling import hold_for_outreach
 from models.operations.ids import new_id
 from models.operations.patients import patient
-from models.operations.prescribing import visible_programs
+from models.operations.policy import visible_programs
 from models.refusals import Invalid, Unknown
 from models.tables import Account, Channel, Flag, Outreach, Program, Reached, SessionLog
 

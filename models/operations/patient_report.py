@@ -22,7 +22,6 @@ from models.operations.timeline import Entry, EntryKind, timeline
 from models.prescription.changes import changes
 from models.refusals import Invalid
 from models.safety.red_flags import SafetyAnswers
-from models.tables import Role
 
 DAY = timedelta(days=1)
 COMPARED_DAYS = 14
@@ -137,7 +136,7 @@ def patient_report(
     reasons = {one: max(of_sessions[one], of_entries[one]) for one in of_sessions | of_entries}
     excluded = _excluded(known.plan, silent, first, last)
     initiation = None if known.first_day is None else (known.first_day - known.plan.starts_on).days
-    staff = caller.role is not Role.PATIENT
+    staff = not caller.is_patients
     title = known.course.program.title
     return PatientReport(
         following=known,

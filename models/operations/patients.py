@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select, tuple_, update
+from sqlalchemy import or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from models.adherence.schedule import midnight_after
@@ -17,6 +17,7 @@ from models.operations.credentials import code_hash, new_code
 from models.operations.dangers import mark_endangered
 from models.operations.flags import Because, Heard, raise_alarms
 from models.operations.ids import new_id
+from models.operations.policy import visible_patients
 from models.operations.standings import restate
 from models.refusals import Invalid, Unknown, VersionMismatch
 from models.safety.red_flags import RED_FLAGS, alarms
@@ -43,12 +44,6 @@ class PatientDraft:
     falls_risk: bool | None = None
     can_get_up_from_floor: bool | None = None
     preferences: Mapping[str, Any] = field(default_factory=dict)
-
-
-def visible_patients(caller: Caller) -> Select[Patient]:
-    """Every read of patients starts here: staff see their clinic, a patient sees themselves."""
-    seen = select(Patient).where(Patient.clinic_id == caller.clinic_id, Patient.deleted_at.is_(None))
-    return seen.where(Patient.id == caller.patient_id) if caller.role is Role.PATIENT else seen
 
 
 def patient(tx: Session, caller: Caller, patient_id: UUID, *, lock: bool = False) -> Patient:
@@ -185,14 +180,19 @@ def screening(tx: Session, caller: Caller, screening_id: UUID) -> Screening:
     return found
 
 
-def invite(tx: Session, caller: Caller, patient_id: UUID, *, now: datetime) -> tuple[Invitation, str]:
-    """A fresh invitation and its code, which is not kept. Earlier open invitations stop working."""
+def invite(
+    tx: Session, caller: Caller, patient_id: UUID, *, proxy_id: UUID | None = None, now: datetime
+) -> tuple[Invitation, str]:
+    """A fresh invitation of the patient, or of a carer of theirs, and its code, which is not kept. Earlier open
+    invitations of the same person stop working.
+    """
     invited = patient(tx, caller, patient_id, lock=True)
     tx.execute(
         update(Invitation)
         .where(
             Invitation.clinic_id == caller.clinic_id,
             Invitation.patient_id == invited.id,
+            Invitation.proxy_id.is_not_distinct_from(proxy_id),
             Invitation.ended_at.is_(None),
         )
         .values(ended_at=now, ended_because="replaced")
@@ -202,6 +202,7 @@ def invite(tx: Session, caller: Caller, patient_id: UUID, *, now: datetime) -> t
         clinic_id=caller.clinic_id,
         id=new_id(now),
         patient_id=invited.id,
+        proxy_id=proxy_id,
         invited_by=caller.account_id,
         code_hash=code_hash(code),
         created_at=now,
@@ -244,7 +245,7 @@ def _therapist(tx: Session, caller: Caller, therapist_id: UUID | None) -> UUID |
         select(Account.id).where(
             Account.clinic_id == caller.clinic_id,
             Account.id == therapist_id,
-            Account.role != Role.PATIENT,
+            Account.role.in_([Role.ADMIN, Role.THERAPIST]),
             Account.disabled_at.is_(None),
         )
     ).one_or_none()

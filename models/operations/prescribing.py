@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from models.adherence.following import UNTITLED
@@ -18,6 +18,7 @@ from models.operations.dangers import mark_endangered
 from models.operations.flags import Because
 from models.operations.ids import new_id
 from models.operations.patients import patient
+from models.operations.policy import visible_programs
 from models.operations.protocols import FLARE_LABEL, Template, check_phases, template
 from models.operations.standings import restate
 from models.prescription.changes import changes
@@ -35,7 +36,6 @@ from models.tables import (
     ProgramStatus,
     ProgramType,
     Revision,
-    Role,
     Teaching,
 )
 
@@ -127,14 +127,6 @@ class RevisionDraft:
     note: str | None = None
 
 
-def visible_programs(caller: Caller) -> Select[Program]:
-    """Every read of programs starts here: staff see their clinic's, a patient their own, drafts left out."""
-    seen = select(Program).where(Program.clinic_id == caller.clinic_id)
-    if caller.role is Role.PATIENT:
-        return seen.where(Program.patient_id == caller.patient_id, Program.status != ProgramStatus.DRAFT)
-    return seen
-
-
 def course(tx: Session, caller: Caller, program_id: UUID, *, lock: bool = False) -> Course:
     """One program in the caller's sight, with its prescription."""
     found = courses(tx, caller.clinic_id, visible_programs(caller).where(Program.id == program_id), lock=lock)
@@ -150,7 +142,7 @@ def course_with_advice(
     tx.flush()  # a check that was just let through is read back
     found = course(tx, caller, program_id)
     program = found.program
-    seen_from = program.activated_at if caller.role is Role.PATIENT else program.created_at
+    seen_from = program.activated_at if caller.is_patients else program.created_at
     if seen_from is None or now < seen_from:
         raise Unknown(f"There was no program {program_id} yet.", field="/as_of")
     key = program_id, found.revision_on(found.local_today(now), now).number

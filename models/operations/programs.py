@@ -16,7 +16,8 @@ from models.operations.courses import Course, change, last_flare_day, mark_chang
 from models.operations.flags import Because
 from models.operations.ids import new_id
 from models.operations.patients import patient
-from models.operations.prescribing import RUNNING, ProgramDraft, course, create_program, visible_programs
+from models.operations.policy import visible_programs
+from models.operations.prescribing import RUNNING, ProgramDraft, course, create_program
 from models.operations.protocols import CHECK_IN_MONTHS
 from models.operations.standings import restate
 from models.refusals import Invalid, NoFlarePlan, NotAllowed, Unknown, WrongStatus
@@ -31,7 +32,6 @@ from models.tables import (
     ProgramStatus,
     ProgramType,
     Review,
-    Role,
     TeachBack,
     Teaching,
 )
@@ -100,7 +100,7 @@ def pause(
     found = course(tx, caller, program_id, lock=True)
     _must_run(found.program)
     _may_hold(caller, reason)
-    if caller.role is Role.PATIENT and from_on < found.local_today(now) - PAUSE_TOLD_LATE:
+    if caller.is_patients and from_on < found.local_today(now) - PAUSE_TOLD_LATE:
         raise Invalid(f"A pause can be told up to {PAUSE_TOLD_LATE.days} days late.", field="/from_on")
     if not from_on <= to_on <= from_on + LONGEST_PAUSE:
         raise Invalid(f"A pause lasts from 1 to {LONGEST_PAUSE.days + 1} days.", field="/to_on")
@@ -437,7 +437,7 @@ def _must_run(program: Program) -> None:
 
 
 def _may_hold(caller: Caller, reason: PauseReason) -> None:
-    if reason is PauseReason.HOLD and caller.role is Role.PATIENT:
+    if reason is PauseReason.HOLD and caller.is_patients:
         raise NotAllowed("A hold is declared and lifted by a therapist.")
 
 

@@ -6,18 +6,18 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.database import insert_for
 from models.operations.callers import Caller
 from models.operations.flags import Heard, loose_alarms, raise_alarms
 from models.operations.ids import new_id
-from models.operations.prescribing import visible_programs
+from models.operations.policy import visible_programs
 from models.operations.sessions import REFUSED, Item, Outcome, Result, record_sessions
 from models.refusals import Conflict, VersionMismatch
 from models.safety.red_flags import alarms, salvage
-from models.tables import Account, Patient, Program, RejectedSession, SessionLog
+from models.tables import Account, Patient, Program, Proxy, RejectedSession, SessionLog
 
 KEPT = timedelta(days=90)
 
@@ -134,8 +134,9 @@ def forget_rejects(tx: Session, clinic_id: UUID, *, now: datetime) -> None:
 def _sender(tx: Session, reject: RejectedSession) -> Caller:
     """Who sent it, though they may be signed out by now."""
     account, patient_id = tx.execute(
-        select(Account, Patient.id)
+        select(Account, func.coalesce(Patient.id, Proxy.patient_id))
         .join(Patient, and_(Patient.clinic_id == Account.clinic_id, Patient.account_id == Account.id), isouter=True)
+        .join(Proxy, and_(Proxy.clinic_id == Account.clinic_id, Proxy.account_id == Account.id), isouter=True)
         .where(Account.clinic_id == reject.clinic_id, Account.id == reject.account_id)
     ).one()
     return Caller(

@@ -19,7 +19,7 @@ from models.database import insert_for, insert_or_replace
 from models.operations.callers import Caller
 from models.operations.courses import Course, courses
 from models.operations.flags import Because, Heard, loose_alarms
-from models.operations.prescribing import visible_programs
+from models.operations.policy import SOURCE, visible_programs
 from models.operations.standings import restate
 from models.operations.versions import content_of
 from models.refusals import (
@@ -43,11 +43,9 @@ from models.tables import (
     Patient,
     Program,
     ProgramStatus,
-    Role,
     SessionEntry,
     SessionLog,
     SessionVersion,
-    Source,
 )
 
 CLOCK_TOLERANCE = timedelta(hours=1)
@@ -544,7 +542,7 @@ def _unchangeable(batch: _Batch, item: Item, known: _Known) -> Result | None:
         return Result(outcome=Outcome.CONFLICT, version=version, refusal=refusal, held=_held(known))
     if item.program_id not in {None, known.row["program_id"]}:
         refusal = OtherProgram("A session keeps its program; take it back and log another.", field="/program_id")
-    elif batch.caller.role is Role.PATIENT and batch.now - known.row["received_at"] > AMENDABLE:
+    elif batch.caller.is_patients and batch.now - known.row["received_at"] > AMENDABLE:
         refusal = TooLate(f"A session can be changed for {AMENDABLE.days} days; ask your therapist.")
     return Result(outcome=Outcome.REJECTED, version=version, refusal=refusal, held=_held(known)) if refusal else None
 
@@ -633,7 +631,7 @@ def _row(batch: _Batch, report: SessionReport, course: Course, *, received_at: d
         "said_local_date": report.local_date if was_corrected else None,
         "received_at": received_at,
         "changed_at": batch.now,
-        "source": Source.PATIENT if batch.caller.role is Role.PATIENT else Source.THERAPIST,
+        "source": SOURCE[batch.caller.role],
         "device_id": batch.caller.device_id,
         "done": report.done,
         "exercised": _exercised(report, course),

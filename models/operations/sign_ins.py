@@ -11,12 +11,13 @@ from uuid import UUID
 from sqlalchemy import and_, delete, select, update
 from sqlalchemy.orm import Session
 
-from models.operations.callers import Caller
+from models.operations.callers import PATIENTS_SIDE, Caller
 from models.operations.credentials import HeldToken, code_hash, fits, new_token, read_token
 from models.operations.ids import new_id
 from models.operations.throttles import count_failure, refuse_if_spent, throttle_keys
 from models.refusals import InvalidGrant, Refusal, WhichClinic
 from models.tables import (
+    STAFF,
     Account,
     Clinic,
     Device,
@@ -24,6 +25,7 @@ from models.tables import (
     InvitationCode,
     Login,
     Patient,
+    Proxy,
     Role,
     SignIn,
     Token,
@@ -76,7 +78,7 @@ def candidates(tx: Session, email: str, clinic_id: UUID | None, *, address: str,
                 Account.clinic_id == home,
                 Account.id == account_id,
                 Account.disabled_at.is_(None),
-                Account.role != Role.PATIENT,
+                Account.role.in_(STAFF),
             )
         ).one_or_none()
         if row is not None and clinic_id in {None, home}:
@@ -143,6 +145,26 @@ def redeem(
             invitation.ended_at, invitation.ended_because = now, "too_many_tries"
         return refused
     invitation.ended_at, invitation.ended_because = now, "used"
+    if invitation.proxy_id is None:
+        account_id = _patients_account(tx, patient, now)
+    else:
+        carer = select(Proxy.account_id).where(Proxy.clinic_id == patient.clinic_id, Proxy.id == invitation.proxy_id)
+        account_id = tx.scalars(carer).one()
+    device = Device(
+        clinic_id=patient.clinic_id,
+        id=new_id(now),
+        account_id=account_id,
+        name=device_name,
+        created_at=now,
+        last_seen_at=now,
+    )
+    tx.add(device)
+    tx.flush()  # the sign-in's foreign key needs it
+    return _open(tx, patient.clinic_id, account_id, device.id, PATIENT_REFRESH_LASTS, now)
+
+
+def _patients_account(tx: Session, patient: Patient, now: datetime) -> UUID:
+    """The patient's own login, made the first time one of theirs is invited in."""
     if patient.account_id is None:
         account = Account(
             clinic_id=patient.clinic_id,
@@ -154,17 +176,7 @@ def redeem(
         tx.add(account)
         tx.flush()  # the patient's foreign key needs it
         patient.account_id = account.id
-    device = Device(
-        clinic_id=patient.clinic_id,
-        id=new_id(now),
-        account_id=patient.account_id,
-        name=device_name,
-        created_at=now,
-        last_seen_at=now,
-    )
-    tx.add(device)
-    tx.flush()  # the sign-in's foreign key needs it
-    return _open(tx, patient.clinic_id, patient.account_id, device.id, PATIENT_REFRESH_LASTS, now)
+    return patient.account_id
 
 
 def refresh(tx: Session, presented: str, now: datetime) -> Tokens | Refusal:
@@ -204,7 +216,7 @@ def refresh(tx: Session, presented: str, now: datetime) -> Tokens | Refusal:
             refresh=held.unseal(token.successor_sealed).text,
             access_lasts=ACCESS_LASTS,
         )
-    lasts = PATIENT_REFRESH_LASTS if role is Role.PATIENT else STAFF_REFRESH_LASTS
+    lasts = PATIENT_REFRESH_LASTS if role in PATIENTS_SIDE else STAFF_REFRESH_LASTS
     successor = _issue(tx, signed_in, TokenKind.REFRESH, lasts, now)
     token.used_at, token.successor_sealed = now, held.seal(successor)
     if signed_in.device_id is not None:

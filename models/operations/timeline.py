@@ -17,7 +17,7 @@ from models.adherence.schedule import midnight_after
 from models.adherence.wording import sentence, short_day, why
 from models.operations.callers import Caller
 from models.operations.flags import Because
-from models.operations.patients import visible_patients
+from models.operations.policy import visible_patients
 from models.refusals import Invalid, Unknown
 from models.tables import (
     CheckIn,
@@ -33,7 +33,6 @@ from models.tables import (
     ProgramStatus,
     Review,
     Revision,
-    Role,
     Screening,
     SessionLog,
     WeeklyAnswer,
@@ -189,7 +188,7 @@ def timeline(
         patient_id=patient_id,
         programs=[program for _, program in rows if program is not None],
         zone=ZoneInfo(rows[0][0]),
-        kinds=asked & PATIENTS_SEE if caller.role is Role.PATIENT else asked,
+        kinds=asked & PATIENTS_SEE if caller.is_patients else asked,
         after=after,
         limit=limit,
         now=now,

@@ -16,8 +16,7 @@ from models.operations.checking import advice_of
 from models.operations.courses import Course, courses
 from models.operations.measures import Due, questions_for
 from models.operations.notices import Caution, Notice, caution_for, notices_of
-from models.operations.patients import visible_patients
-from models.operations.prescribing import visible_programs
+from models.operations.policy import visible_patients, visible_programs
 from models.tables import Patient, Program, ProgramStatus, SessionLog
 
 AHEAD = timedelta(days=14)

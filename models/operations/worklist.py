@@ -16,6 +16,7 @@ from models.adherence.wording import next_step, sentence
 from models.operations.callers import Caller
 from models.operations.flags import is_due, severity_at
 from models.operations.outreach import latest_outreach
+from models.operations.policy import patients_in_sight
 from models.tables import Account, Exercise, Flag, Item, Outreach, Patient, Program, ProgramStatus, Reached, Revision
 
 
@@ -184,7 +185,7 @@ def _due(stmt: Any, caller: Caller, wanted: Wanted, now: datetime) -> Any:
     """The flags on the list now, but for the filter of kinds."""
     # Looked up flag by flag: PostgreSQL takes the due for many, as most flags lie in the past (closed), and would read
     # every patient first.
-    in_care = select(Patient.deleted_at.is_(None)).where(
+    in_care = select(patients_in_sight(caller)).where(
         Patient.clinic_id == caller.clinic_id, Patient.id == Flag.patient_id
     )
     if wanted.therapist_id is not None:

@@ -1,7 +1,19 @@
 """How it is kept: one module per noun, no rules."""
 
 from models.prescription.dosage import Side
-from models.tables.account import Account, Contact, Device, Login, Reply, Role, SignIn, Throttle, Token, TokenKind
+from models.tables.account import (
+    STAFF,
+    Account,
+    Contact,
+    Device,
+    Login,
+    Reply,
+    Role,
+    SignIn,
+    Throttle,
+    Token,
+    TokenKind,
+)
 from models.tables.announcement import Announcement, Delivery, DeliveryChannel, EventKind, Webhook
 from models.tables.base import Base
 from models.tables.clinic import Clinic
@@ -23,10 +35,12 @@ from models.tables.outreach import Channel, Outreach, Reached
 from models.tables.patient import (
     Condition,
     ConditionStatus,
+    ConsentBy,
     Examination,
     Invitation,
     InvitationCode,
     Patient,
+    Proxy,
     Screening,
 )
 from models.tables.program import (
@@ -52,6 +66,7 @@ from models.tables.session import DoneShare, RejectedSession, SessionEntry, Sess
 from models.tables.standing import Flag, ProgramStanding, ProgramWeek, ReportVersion
 
 __all__ = [
+    "STAFF",
     "Account",
     "Announcement",
     "AnswerVersion",
@@ -64,6 +79,7 @@ __all__ = [
     "Clinic",
     "Condition",
     "ConditionStatus",
+    "ConsentBy",
     "Contact",
     "Deed",
     "Delivery",
@@ -103,6 +119,7 @@ __all__ = [
     "ProgramType",
     "ProgramWeek",
     "Protocol",
+    "Proxy",
     "Reached",
     "RejectedSession",
     "Reply",

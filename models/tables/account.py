@@ -16,6 +16,16 @@ class Role(StrEnum):
     ADMIN = "admin"
     THERAPIST = "therapist"
     PATIENT = "patient"
+    PROXY = "proxy"
+    """A carer, for one named patient."""
+    INTEGRATION = "integration"
+    """Another system, within its scopes."""
+    AUDITOR = "auditor"
+    """Reads, and writes nothing."""
+
+
+STAFF = frozenset({Role.ADMIN, Role.THERAPIST, Role.AUDITOR})
+"""Who signs in with a password."""
 
 
 class TokenKind(StrEnum):
@@ -35,6 +45,8 @@ class Account(Identified, Base, kw_only=True):
     name: Mapped[str]
     email: Mapped[str | None] = mapped_column(default=None)
     password_hash: Mapped[str | None] = mapped_column(default=None)
+    scopes: Mapped[list[str] | None] = mapped_column(default=None)
+    """What an integration may do; None: it is not one."""
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None] = mapped_column(default=None)
 

@@ -23,6 +23,8 @@ class Clinic(Base, kw_only=True):
     is_demo: Mapped[bool] = mapped_column(default=False)
     settings: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
     """Thresholds by rule id, where the clinic departs from the defaults."""
+    shares_caseloads: Mapped[bool] = mapped_column(default=False)
+    """Whether every therapist sees every patient, or only their own and those nobody treats yet."""
     cursor_key: Mapped[bytes] = mapped_column(LargeBinary(32))
     """Signs the cursors the clinic's phones carry."""
     created_at: Mapped[datetime]

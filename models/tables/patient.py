@@ -58,6 +58,41 @@ class Patient(Identified, Base, kw_only=True):
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
+class ConsentBy(StrEnum):
+    """Who agreed."""
+
+    PATIENT = "patient"
+    GUARDIAN = "guardian"
+
+
+class Proxy(Identified, Base, kw_only=True):
+    """A carer named for one patient, with the consent that lets them in. One account is for one patient."""
+
+    __tablename__ = "proxy"
+    __table_args__ = (
+        of("patient", "patient_id"),
+        of("account", "account_id"),
+        of("account", "named_by"),
+        Index("uq_proxy_account", "clinic_id", "account_id", unique=True),
+        Index("ix_proxy_patient", "clinic_id", "patient_id"),
+        {"info": TENANT},
+    )
+
+    patient_id: Mapped[UUID]
+    account_id: Mapped[UUID]
+    relationship: Mapped[str]
+    """What they are to the patient, in the clinic's words."""
+    consent_by: Mapped[ConsentBy]
+    consent_name: Mapped[str | None] = mapped_column(default=None)
+    """The guardian's name, where it was not the patient."""
+    consented_on: Mapped[date]
+    named_by: Mapped[UUID]
+    """Who recorded the consent."""
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None] = mapped_column(default=None)
+    ended_by: Mapped[UUID | None] = mapped_column(default=None)
+
+
 class Condition(Identified, Base, kw_only=True):
     """What a patient has, as the safety rules need to know it."""
 
@@ -145,11 +180,14 @@ class Invitation(Identified, Base, kw_only=True):
     __table_args__ = (
         of("patient", "patient_id"),
         of("account", "invited_by"),
+        of("proxy", "proxy_id"),
         Index("ix_invitation_patient", "clinic_id", "patient_id"),
         {"info": TENANT},
     )
 
     patient_id: Mapped[UUID]
+    proxy_id: Mapped[UUID | None] = mapped_column(default=None)
+    """The carer it is for, where it is not for the patient."""
     invited_by: Mapped[UUID]
     code_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     created_at: Mapped[datetime]

@@ -23,7 +23,10 @@ class Source(StrEnum):
     """Who said it."""
 
     PATIENT = "patient"
+    PROXY = "proxy"
     THERAPIST = "therapist"
+    IMPORT = "import"
+    """Another system."""
 
 
 class SessionLog(Tenant, Base, kw_only=True):

@@ -96,7 +96,7 @@ class _Story:
 def build(tx: Session, now: datetime) -> Iterator[str]:
     """Build the demo clinic, all in one transaction; yields each patient's name when their story is told."""
     began = now - timedelta(days=90)
-    clinic = accounts.create_clinic(tx, **PEOPLE["clinic"], is_demo=True, now=began)
+    clinic = accounts.create_clinic(tx, **PEOPLE["clinic"], is_demo=True, shares_caseloads=True, now=began)
     clinic.settings = {SMALLEST_CELL: 0}  # nobody in it is real: its reports may show every number
     staff = [_staff(tx, clinic, member, began) for member in PEOPLE["staff"]]
     therapists = [caller for caller in staff if caller.role is Role.THERAPIST]
@@ -125,7 +125,13 @@ def _staff(tx: Session, clinic: Clinic, member: Mapping[str, str], now: datetime
     account = accounts.create_staff(
         tx, clinic.id, role=role, name=member["name"], email=member["email"], password=PASSWORD, now=now
     )
-    return Caller(clinic_id=clinic.id, account_id=account.id, role=role, name=account.name)
+    return Caller(
+        clinic_id=clinic.id,
+        account_id=account.id,
+        role=role,
+        name=account.name,
+        shares_caseloads=clinic.shares_caseloads,
+    )
 
 
 def _tell(tx: Session, therapist: Caller, person: list[Any], random: Random, clinic: Clinic, now: datetime) -> None:

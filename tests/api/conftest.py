@@ -12,11 +12,13 @@ from models.database import Database
 from models.delivery.addresses import Allowed
 from models.operations import exports, findings, prescribing, programs, protocols, webhooks
 from models.operations.callers import Caller, identify
+from models.operations.policy import SCOPES
 from models.tables import ConditionStatus, ExportContent, ExportFormat, PauseReason, Role
 from tests.builders import (
     DAY,
     MONDAY,
     NOON,
+    a_carer,
     a_check_in,
     a_clinic,
     a_dosage,
@@ -61,6 +63,12 @@ class Clinic:
     therapist: dict[str, str]
     admin: dict[str, str]
     patient: dict[str, str]
+    proxy: dict[str, str]
+    """The patient's carer."""
+    carer_id: UUID
+    integration: dict[str, str]
+    """Another system, with every scope."""
+    auditor: dict[str, str]
 
 
 def an_export(tx: Session, admin: Caller, folder: Path) -> UUID:
@@ -89,6 +97,8 @@ def a_peopled_clinic(database: Database, folder: Path) -> Clinic:
         later = programs.pause(tx, ines, course.program.id, **away, now=NOON)  # type: ignore[arg-type]
         protocols.save_protocol(tx, ines, "our-back", OURS, now=NOON)
         phone = a_phone(tx, ines, ann).access
+        named, carers_phone = a_carer(tx, ines, ann)
+        system = a_member(tx, ines.clinic_id, Role.INTEGRATION, scopes=sorted(SCOPES))
         device_id = identify(tx, phone, NOON).device_id
         assert device_id is not None
         return Clinic(
@@ -106,6 +116,10 @@ def a_peopled_clinic(database: Database, folder: Path) -> Clinic:
             admin=bearer(a_token(tx, admin)),
             device_id=device_id,
             patient=bearer(phone),
+            proxy=bearer(carers_phone.access),
+            carer_id=named.proxy.id,
+            integration=bearer(a_token(tx, system)),
+            auditor=bearer(a_token(tx, a_member(tx, ines.clinic_id, Role.AUDITOR))),
         )
 
 

@@ -14,6 +14,7 @@ from models.operations.callers import Caller
 from models.operations.checking import check_program
 from models.operations.courses import Course
 from models.operations.handling import FlagState, Handled
+from models.operations.policy import visible_programs
 from models.operations.sessions import Deletion, record_sessions
 from models.operations.worklist import Row, worklist
 from models.refusals import FlagClosed, FlagNotOpen, Invalid, NotAllowed, NotByHand, Unknown, VersionMismatch
@@ -263,7 +264,7 @@ def test_a_red_flag_seen_to_unlocks_the_phone_and_the_safety_check(tx: Session, 
     draft = prescribing.create_program(tx, ines, patient_id, a_draft(), now=at("03-03", 13)).id
 
     def is_blocked() -> bool:
-        every = prescribing.visible_programs(ines)
+        every = visible_programs(ines)
         found = check_program(tx, every, ines.clinic_id, draft, now=at("03-03", 15)).findings
         return any(one.rule == "R-01" and one.severity == "block" for one in found)
 

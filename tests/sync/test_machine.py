@@ -39,7 +39,7 @@ from models.adherence.kinds import FlagKind
 from models.database import Database
 from models.operations import patients, prescribing, programs, sweep
 from models.operations.callers import Caller
-from models.operations.prescribing import visible_programs
+from models.operations.policy import visible_programs
 from models.operations.sessions import Deletion, Outcome, record_sessions
 from models.refusals import Refusal
 from models.safety.red_flags import alarms
