@@ -16,6 +16,7 @@ from api.problems import Accidents, BodyLimit
 from api.routes import (
     access,
     adherence,
+    audit,
     desk,
     devices,
     exercises,
@@ -79,6 +80,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         webhooks.router,
         exports.router,
         access.router,
+        audit.router,
         identity.router,
         health.router,
     )

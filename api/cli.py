@@ -4,6 +4,7 @@ import argparse
 import getpass
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -24,7 +25,7 @@ from api.schemas.sync import kept_item
 from api.settings import Settings
 from api.sweeping import Sweeper, carrier
 from models.database import Database, open_database, sqlite_module
-from models.operations import accounts, exporting, exports, feed, rejects, sweep
+from models.operations import accounts, audit, exporting, exports, feed, rejects, sweep
 from models.operations.credentials import new_key
 from models.operations.pseudonyms import Veil
 from models.operations.sessions import REFUSED
@@ -102,6 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     telling.add_argument("--from", dest="from_on", type=date.fromisoformat, help="first day, as 2026-03-04")
     telling.add_argument("--to", dest="to_on", type=date.fromisoformat, help="last day")
     telling.add_argument("--out", type=Path, default=Path("reports"), help="the folder (default: reports)")
+    auditing = command("audit", run_audit, "Walk the audit trail's chains; fail if a row was altered, taken or moved.")
+    auditing.add_argument("deed", choices=["verify"])
+    auditing.add_argument("--clinic", type=UUID, help="only of this clinic")
+    auditing.add_argument("--noted", metavar="NUMBER:HASH", help="the end of the clinic's chain as you noted it before")
     command("openapi", show_openapi, "Print the OpenAPI document.")
     founding = command("create-clinic", create_clinic, "Create a clinic.")
     founding.add_argument("name")
@@ -183,7 +188,9 @@ def run_export(settings: Settings, arguments: argparse.Namespace) -> None:
         raise ValueError(f"{arguments.out} is there already.")
     engine, database = open_database(settings.database_url)
     try:
-        _write_export(database, arguments, datetime.now(UTC))
+        now = datetime.now(UTC)
+        _write_export(database, arguments, now)
+        _note(settings, arguments.clinic, "export", [None], now)
     finally:
         engine.dispose()
 
@@ -263,10 +270,28 @@ def run_report(settings: Settings, arguments: argparse.Namespace) -> None:
             files = program_files(tx, caller, arguments.program, *asked, now=now)
         else:
             files = clinic_files(tx, caller, *asked, now=now)
+    _note(settings, arguments.clinic, "report", sorted(caller.seen) or [None], now)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (arguments.out / name).write_bytes(content)
         print(arguments.out / name)
+
+
+def run_audit(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Verify the audit trail, clinic by clinic; prints the end of each chain, to be noted down elsewhere."""
+    database, flaws = _database(settings), 0
+    if arguments.noted and not (arguments.clinic and re.fullmatch(r"\d{1,18}:[0-9a-f]{64}", arguments.noted)):
+        raise ValueError("Say --noted NUMBER:HASH as it was printed, and with --clinic whose chain it was.")
+    with database.reading() as tx:
+        clinics = [arguments.clinic] if arguments.clinic else sweep.every_clinic(tx)
+    for clinic_id in clinics:
+        with database.reading() as tx:
+            verdict = audit.verify(tx, clinic_id, noted=arguments.noted)
+        for flaw in verdict.flaws:
+            print(clinic_id, flaw.seq, flaw.what, sep="  ", file=sys.stderr)
+        flaws += len(verdict.flaws)
+        print(clinic_id, f"{verdict.events} events", f"{verdict.unsealed} not sealed yet", verdict.head, sep="  ")
+    return 1 if flaws else 0
 
 
 def show_openapi(settings: Settings, _arguments: argparse.Namespace) -> None:
@@ -338,6 +363,13 @@ def _write_export(database: Database, arguments: argparse.Namespace, now: dateti
         except BaseException:
             out.unlink()  # half a file would look like a whole one
             raise
+
+
+def _note(settings: Settings, clinic_id: UUID, command: str, patients: Sequence[UUID | None], now: datetime) -> None:
+    """What is done at the console is on record too, though nobody says who sits there."""
+    done = audit.Done(operation=f"console: {command}", writes=False)
+    with _database(settings).writing() as tx:
+        audit.add_events(tx, clinic_id, None, None, done, patients, now=now)
 
 
 def _database(settings: Settings) -> Database:

@@ -19,7 +19,7 @@ from api.settings import Settings
 from models.database import Database
 from models.delivery.retries import SILENCES, TIMEOUT, Attempt, Failure
 from models.delivery.signing import body_of, message_id, signed
-from models.operations import announcements, sweep
+from models.operations import announcements, audit, sweep
 from models.operations.announcements import Claimed, Target
 from models.tables import DeliveryChannel
 
@@ -104,6 +104,7 @@ class Sweeper:
             due = [clinic_id for clinic_id in clinics if sweep.is_anything_due(tx, clinic_id, now=self.clock())]
         for clinic_id in due:
             swept.announced += self._announce(clinic_id)
+        self._seal(clinics)
         self._deliver(clinics, swept)
         if self._forgot_at is None or self.clock() - self._forgot_at >= _FORGET_EVERY:
             for clinic_id in clinics:
@@ -160,6 +161,16 @@ class Sweeper:
             if not due:
                 break
         return announced
+
+    def _seal(self, clinics: Sequence[UUID]) -> None:
+        """Lengthen the chains of the audit trail by what was done since."""
+        with self._reading() as tx:
+            waiting = [clinic_id for clinic_id in clinics if audit.is_unsealed(tx, clinic_id)]
+        for clinic_id in waiting:
+            sealed = audit.BATCH
+            while sealed == audit.BATCH and not self._stopping.is_set():
+                with self._writing() as tx:
+                    sealed = audit.seal(tx, clinic_id)
 
     def _deliver(self, clinics: Sequence[UUID], swept: Swept) -> None:
         queue: SimpleQueue[tuple[UUID, Target]] = SimpleQueue()

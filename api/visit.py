@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -14,11 +14,17 @@ from pydantic import BaseModel, SecretStr
 from sqlalchemy.orm import Session
 
 from models.database import Database
+from models.operations.audit import Done, note
 from models.operations.callers import Caller, identify
 from models.operations.policy import MAY, Deed, may
 from models.operations.replies import earlier_resource, remember_resource
-from models.refusals import NotAllowed, NotSignedIn
+from models.refusals import NotAllowed, NotSignedIn, Refusal
 from models.tables import Role
+
+KEPT = "keep_refused"
+"""The operation of keeping what a route refused, so that nothing a patient entered is lost."""
+UNRECORDED = frozenset({Deed.READ_SHELF, Deed.USE_OWN_SIGN_IN})
+"""Deeds whose reading shows nobody's record. Whatever they write is on record."""
 
 _bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", auto_error=False)
 
@@ -34,20 +40,28 @@ class Visit:
     deed: Deed | None
     """What is to be done. None: what anybody may, signed in or not."""
     request_line: str
+    operation: str
+    """The operationId."""
+    request_id: str
     key: str | None = None
     """The Idempotency-Key."""
 
     @contextmanager
     def reading(self) -> Iterator[tuple[Session, Caller]]:
-        """A read-only transaction and the caller, who may do the deed."""
-        with self.database.reading() as tx:
-            yield tx, self._caller(tx)
+        """A read-only transaction and the caller, who may do the deed. What was read of whom is on record before the
+        answer leaves.
+        """
+        with self._noting_refusals(writes=False) as known, self.database.reading() as tx:
+            yield tx, known(tx)
+        if self.deed not in UNRECORDED:
+            self._append(known.caller, self._told(writes=False))
 
     @contextmanager
     def writing(self) -> Iterator[tuple[Session, Caller]]:
-        """A writing transaction and the caller, who may do the deed."""
-        with self.database.writing() as tx:
-            yield tx, self._caller(tx)
+        """A writing transaction and the caller, who may do the deed; the trail of it is in the same transaction."""
+        with self._noting_refusals(writes=True) as known, self.database.writing() as tx:
+            yield tx, known(tx)
+            note(tx, known.caller, self._told(writes=True), now=self.now)
 
     def made_before(self, tx: Session, caller: Caller, said: BaseModel) -> UUID | None:
         """What this very request, by its Idempotency-Key, already created."""
@@ -62,10 +76,48 @@ class Visit:
         secrets = [value.get_secret_value() for _, value in said if isinstance(value, SecretStr)]
         return f"{self.request_line}\n{said.model_dump_json()}\n{secrets}".encode()
 
-    def _caller(self, tx: Session) -> Caller:
-        caller = identify(tx, self.credential, self.now)
-        if self.deed is None or not may(caller, self.deed):
+    @contextmanager
+    def _noting_refusals(self, *, writes: bool) -> Iterator["_Known"]:
+        """Who calls, and a note of it where somebody known is refused; a stranger is nobody's record."""
+        known = _Known(self)
+        try:
+            yield known
+        except Exception as error:
+            if known.is_known:
+                code = error.code if isinstance(error, Refusal) else "failed"
+                self._append(known.caller, replace(self._told(writes=writes), outcome=code))
+            raise
+
+    def _append(self, caller: Caller, deed: Done) -> None:
+        with self.database.writing() as tx:
+            note(tx, caller, deed, now=self.now)
+
+    def _told(self, *, writes: bool) -> Done:
+        return Done(
+            operation=self.operation,
+            writes=writes,
+            asked=self.request_line,
+            address=self.address or None,
+            request_id=self.request_id,
+        )
+
+
+@dataclass(slots=True)
+class _Known:
+    """The caller of a visit, once they are identified."""
+
+    visit: Visit
+    caller: Caller = field(init=False)
+    is_known: bool = False
+
+    def __call__(self, tx: Session) -> Caller:
+        """Identify the caller, who must be somebody who may."""
+        caller = self.caller = identify(tx, self.visit.credential, self.visit.now)
+        self.is_known = True
+        if self.visit.deed is None or not may(caller, self.visit.deed):
             raise NotAllowed(f"This is not for the role {caller.role}.")
+        if caller.patient_id is not None and self.visit.deed not in UNRECORDED:
+            caller.seen.add(caller.patient_id)
         return caller
 
 
@@ -85,6 +137,8 @@ def visit_of(request: Request, credential: str | None, deed: Deed | None, key: s
         address=request.client.host if request.client else "",
         deed=deed,
         request_line=f"{request.method} {request.url.path}",
+        operation=request.scope["route"].name,
+        request_id=request.state.request_id,
         key=key,
     )
 

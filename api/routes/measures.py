@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -27,7 +28,7 @@ from api.schemas.measures import (
     WeekPage,
 )
 from api.schemas.words import Day
-from api.visit import ToAnswer, ToLog, ToReadRecord, ToReadShelf, ToWriteRecord, credential_of, visit_of
+from api.visit import KEPT, ToAnswer, ToLog, ToReadRecord, ToReadShelf, ToWriteRecord, credential_of, visit_of
 from models.adherence.measures import MEASURES
 from models.operations import measures
 from models.operations.callers import Caller
@@ -42,7 +43,7 @@ def _keep(request: Request, body: str, code: str) -> None:
         said = json.loads(body)
     except (ValueError, RecursionError):
         return  # nothing that could be read
-    visit = visit_of(request, credential_of(request), Deed.LOG)
+    visit = replace(visit_of(request, credential_of(request), Deed.LOG), operation=KEPT)
     place = request.path_params
     about = _read(UUID, place.get("check_in_id")) or _read(date.fromisoformat, place.get("monday"))
     try:

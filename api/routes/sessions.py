@@ -1,6 +1,7 @@
 """Sessions: the patient's log, one at a time or a phone's whole queue, and what is new for a phone."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from api.schemas.sessions import SessionAnswer, SessionOut, SessionPage, Session
 from api.schemas.sync import ItemOut, PullOut, PushIn, PushOut, QueueItem, TodayOut, pushed
 from api.schemas.words import Day, instant_or_none
 from api.visit import (
+    KEPT,
     ExpectedVersion,
     MatchedVersion,
     ToAnswer,
@@ -45,7 +47,7 @@ def _keep(request: Request, body: str, code: str) -> None:
         items = items[: sync.MOST_ITEMS] if isinstance(items, list) else []
         read = [pushed(item, None) for item in items]
         refused = [rejects.Refused(session_id=one.session_id, raw=one.raw, said=one.said, code=code) for one in read]
-    visit = visit_of(request, credential_of(request), Deed.LOG)
+    visit = replace(visit_of(request, credential_of(request), Deed.LOG), operation=KEPT)
     sent_at = instant_or_none(said.get("client_sent_at")) if isinstance(said, dict) else None
     try:
         with visit.writing() as (tx, caller):

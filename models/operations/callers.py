@@ -1,6 +1,6 @@
 """Who is asking."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -34,6 +34,8 @@ class Caller:
     """Whether the clinic lets every therapist see every patient."""
     scopes: frozenset[str] = frozenset()
     """What an integration was given."""
+    seen: set[UUID] = field(default_factory=set, compare=False, repr=False)
+    """Whose records they saw or changed, for the audit trail."""
 
     @property
     def is_patients(self) -> bool:

@@ -102,6 +102,7 @@ class Answers:
 class Checked:
     """What a check says."""
 
+    patient_id: UUID
     situation: facts.Situation
     findings: Sequence[Finding]
 
@@ -172,13 +173,15 @@ def check_program(
         # Nothing follows the program: what is checked is the maintenance program that is not there.
         course = replace(course, phases=(), flare=None)
     situation = _situation(tx, known, course, catalogue, clinic_id, today)
-    return _checked(
-        replace(
-            situation,
-            before=_in_force(mine, max(today, program.starts_on)) if running and proposed is not None else None,
-            previous_last_phase=previous[-1] if previous else None,
-        ),
-        known.settings,
+    situation = replace(
+        situation,
+        before=_in_force(mine, max(today, program.starts_on)) if running and proposed is not None else None,
+        previous_last_phase=previous[-1] if previous else None,
+    )
+    return Checked(
+        patient_id=program.patient_id,
+        situation=situation,
+        findings=check(situation, switched_rules(known.settings)),
     )
 
 
@@ -385,10 +388,6 @@ def _standing_decisions(tx: Session, clinic_id: UUID, program_id: UUID) -> dict[
     for answered in tx.scalars(stmt.order_by(SafetyCheck.checked_at, SafetyCheck.id)):
         decisions |= answered
     return decisions
-
-
-def _checked(situation: facts.Situation, settings: Mapping[str, Any]) -> Checked:
-    return Checked(situation=situation, findings=check(situation, switched_rules(settings)))
 
 
 # Reading what the rules need.

@@ -54,6 +54,7 @@ def catalogue_for(
     the reasons.
     """
     situation = situation_of(tx, visible_patients(caller), caller.clinic_id, patient_id, now=now)
+    caller.seen.add(patient_id)
     matching = {one.exercise.slug for one in exercises(tx, wanted, after=None, limit=len(situation.catalogue))}
     page = [
         choice
@@ -70,6 +71,7 @@ def suggestions(tx: Session, caller: Caller, program_id: UUID, *, now: datetime)
     """
     checked = check_program(tx, visible_programs(caller), caller.clinic_id, program_id, now=now)
     situation = checked.situation
+    caller.seen.add(checked.patient_id)
     hold = hold_reason(situation.logs, is_radicular=situation.has(*RADICULAR))
     found = [
         Suggestion(

@@ -108,6 +108,7 @@ def flag_of(tx: Session, caller: Caller, flag_id: UUID, *, now: datetime) -> Kno
     if row is None:
         raise Unknown(f"No flag {flag_id}.")
     flag, zone, is_listed = row
+    caller.seen.add(flag.patient_id)
     earlier = tx.scalars(
         select(Flag)
         .where(

@@ -711,6 +711,7 @@ def _held(tx: Session, caller: Caller, patient_id: UUID) -> Patient:
     found = tx.scalars(stmt).one_or_none()
     if found is None:
         raise Unknown(f"No patient {patient_id}.")
+    caller.seen.add(found.id)
     return found
 
 

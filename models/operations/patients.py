@@ -52,6 +52,7 @@ def patient(tx: Session, caller: Caller, patient_id: UUID, *, lock: bool = False
     found = tx.scalars(stmt.with_for_update() if lock else stmt).one_or_none()
     if found is None:
         raise Unknown(f"No patient {patient_id}.")
+    caller.seen.add(found.id)
     return found
 
 
@@ -70,7 +71,9 @@ def patients(
     place = tuple_(Patient.family_name, Patient.given_name, Patient.id)
     if after is not None:
         stmt = stmt.where(place > after)
-    return tx.scalars(stmt.order_by(Patient.family_name, Patient.given_name, Patient.id).limit(limit)).all()
+    page = tx.scalars(stmt.order_by(Patient.family_name, Patient.given_name, Patient.id).limit(limit)).all()
+    caller.seen.update(one.id for one in page)
+    return page
 
 
 def create_patient(tx: Session, caller: Caller, draft: PatientDraft, *, now: datetime) -> Patient:
@@ -97,6 +100,7 @@ def create_patient(tx: Session, caller: Caller, draft: PatientDraft, *, now: dat
     )
     tx.add(created)
     tx.flush()  # what is created for the patient next needs the row
+    caller.seen.add(created.id)
     return created
 
 

@@ -132,6 +132,7 @@ def course(tx: Session, caller: Caller, program_id: UUID, *, lock: bool = False)
     found = courses(tx, caller.clinic_id, visible_programs(caller).where(Program.id == program_id), lock=lock)
     if program_id not in found:
         raise Unknown(f"No program {program_id}.")
+    caller.seen.add(found[program_id].program.patient_id)
     return found[program_id]
 
 
@@ -281,7 +282,9 @@ def check(
 ) -> Checked:
     """What the safety rules say of a program, or of a revision that is only proposed."""
     if proposed is None:
-        return check_program(tx, visible_programs(caller), caller.clinic_id, program_id, now=now)
+        checked = check_program(tx, visible_programs(caller), caller.clinic_id, program_id, now=now)
+        caller.seen.add(checked.patient_id)
+        return checked
     found = course(tx, caller, program_id)
     phases = _continued(found, proposed.phases)
     flare = _revised_flare(tx, caller, found, proposed)

@@ -275,6 +275,7 @@ def sessions_of(
     program = tx.scalars(visible_programs(caller).where(Program.id == program_id)).one_or_none()
     if program is None:
         raise UnknownProgram(f"No program {program_id}.")
+    caller.seen.add(program.patient_id)
     stmt = select(SessionLog).where(
         SessionLog.clinic_id == caller.clinic_id,
         SessionLog.program_id == program_id,
@@ -311,6 +312,7 @@ def _record(
     tx: Session, caller: Caller, items: Sequence[Item], sent_at: datetime | None, now: datetime, refused: set[_Key]
 ) -> list[Result]:
     found = courses(tx, caller.clinic_id, _programs(caller, items), lock=True)
+    caller.seen.update(course.program.patient_id for course in found.values())
     batch = _Batch(tx, caller, skew_of(sent_at, now), now, found, refused=refused)
     keys = [_key(batch, item) for item in items]
     _recall_moments(batch, items, keys)

@@ -181,6 +181,7 @@ def timeline(
     ).all()
     if not rows:
         raise Unknown(f"No patient {patient_id}.")
+    caller.seen.add(patient_id)
     asked = set(kinds) or set(EntryKind)
     stream = _Stream(
         tx=tx,

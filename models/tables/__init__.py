@@ -15,6 +15,7 @@ from models.tables.account import (
     TokenKind,
 )
 from models.tables.announcement import Announcement, Delivery, DeliveryChannel, EventKind, Webhook
+from models.tables.audit import AuditEvent, AuditHead
 from models.tables.base import Base
 from models.tables.clinic import Clinic
 from models.tables.exercise import (
@@ -70,6 +71,8 @@ __all__ = [
     "Account",
     "Announcement",
     "AnswerVersion",
+    "AuditEvent",
+    "AuditHead",
     "Base",
     "Care",
     "CareKind",

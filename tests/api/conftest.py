@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -82,44 +83,57 @@ def an_export(tx: Session, admin: Caller, folder: Path) -> UUID:
     return made.id
 
 
+def someone(tx: Session, therapist: Caller) -> dict[str, Any]:
+    """A therapist's patient with everything a patient may have, and how they and their carer call."""
+    ann = a_patient(tx, therapist)
+    condition = findings.record_condition(tx, therapist, ann.id, OSTEOARTHRITIS, now=NOON)
+    flare = prescribing.Flare(items=[prescribing.ItemDraft(exercise="bed-knee-rocks", dosage=a_dosage())])
+    course = a_program(tx, therapist, ann, a_draft(a_dosage(), a_dosage(), flare=flare))
+    declared = programs.declare_flare(
+        tx, therapist, course.program.id, from_on=MONDAY + DAY, to_on=MONDAY + DAY, joints=[], note=None, now=NOON
+    )
+    later = programs.pause(
+        *(tx, therapist, course.program.id),
+        from_on=MONDAY + 60 * DAY,
+        to_on=MONDAY + 61 * DAY,
+        reason=PauseReason.HOLIDAY,
+        now=NOON,
+    )
+    phone = a_phone(tx, therapist, ann).access
+    named, carers_phone = a_carer(tx, therapist, ann)
+    device_id = identify(tx, phone, NOON).device_id
+    assert device_id is not None
+    return {
+        "patient_id": ann.id,
+        "program_id": course.program.id,
+        "lines": [item.line_id for item in course.items],
+        "condition_id": condition.id,
+        "flare_id": declared.id,
+        "pause_id": later.id,
+        "device_id": device_id,
+        "check_in_id": a_check_in(tx, course.program).id,
+        "carer_id": named.proxy.id,
+        "patient": bearer(phone),
+        "proxy": bearer(carers_phone.access),
+    }
+
+
 def a_peopled_clinic(database: Database, folder: Path) -> Clinic:
     with database.writing() as tx:
         ines = a_clinic(tx)
         admin = a_member(tx, ines.clinic_id, Role.ADMIN)
-        ann = a_patient(tx, ines)
-        condition = findings.record_condition(tx, ines, ann.id, OSTEOARTHRITIS, now=NOON)
-        flare = prescribing.Flare(items=[prescribing.ItemDraft(exercise="bed-knee-rocks", dosage=a_dosage())])
-        course = a_program(tx, ines, ann, a_draft(a_dosage(), a_dosage(), flare=flare))
-        declared = programs.declare_flare(
-            tx, ines, course.program.id, from_on=MONDAY + DAY, to_on=MONDAY + DAY, joints=[], note=None, now=NOON
-        )
-        away = {"from_on": MONDAY + 60 * DAY, "to_on": MONDAY + 61 * DAY, "reason": PauseReason.HOLIDAY}
-        later = programs.pause(tx, ines, course.program.id, **away, now=NOON)  # type: ignore[arg-type]
-        protocols.save_protocol(tx, ines, "our-back", OURS, now=NOON)
-        phone = a_phone(tx, ines, ann).access
-        named, carers_phone = a_carer(tx, ines, ann)
+        auditor = a_member(tx, ines.clinic_id, Role.AUDITOR)
         system = a_member(tx, ines.clinic_id, Role.INTEGRATION, scopes=sorted(SCOPES))
-        device_id = identify(tx, phone, NOON).device_id
-        assert device_id is not None
+        protocols.save_protocol(tx, ines, "our-back", OURS, now=NOON)
         return Clinic(
             ines=ines,
-            patient_id=ann.id,
-            program_id=course.program.id,
-            lines=[item.line_id for item in course.items],
-            condition_id=condition.id,
-            flare_id=declared.id,
-            pause_id=later.id,
-            check_in_id=a_check_in(tx, course.program).id,
             webhook_id=webhooks.create_webhook(tx, admin, HOOK, Allowed(), now=NOON).id,
             export_id=an_export(tx, admin, folder),
             therapist=bearer(a_token(tx, ines)),
             admin=bearer(a_token(tx, admin)),
-            device_id=device_id,
-            patient=bearer(phone),
-            proxy=bearer(carers_phone.access),
-            carer_id=named.proxy.id,
             integration=bearer(a_token(tx, system)),
-            auditor=bearer(a_token(tx, a_member(tx, ines.clinic_id, Role.AUDITOR))),
+            auditor=bearer(a_token(tx, auditor)),
+            **someone(tx, ines),
         )
 
 
