@@ -4,7 +4,7 @@ BIN := .venv/bin
 FT := $(BIN)/python -m api.cli
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-engine bench-export torture demo-reset requirements clean
+.PHONY: help run test check bench bench-engine bench-export prove torture demo-reset requirements clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: .venv/dev  ## Measure the engine and the worklist
 
 bench-export: .venv/dev  ## Export a million entries and say what that takes
 	@$(BIN)/python -m tests.bench.export
+
+prove: .venv/dev  ## Take every guard of the policy and every clinic's filter away in turn, and see a test fail for each
+	@$(BIN)/python -m tests.proof.guards
 
 torture: .venv/dev  ## Kill the server while phones send, a minute on each database, and count what is lost
 	@$(BIN)/python -m tests.sync.torture
