@@ -115,7 +115,7 @@ def restate(
     rewritten: Collection[UUID] = (),
     days: Mapping[UUID, Collection[date]] = MappingProxyType({}),
 ) -> None:
-    """Judge every course anew and write its standing, its flags and its weeks: seven statements at most, however many
+    """Judge every course anew and write its standing, its flags and its weeks: eight statements at most, however many
     courses; three more where the plan changed.
 
     `heard` are the safety answers by program; `rewritten` are the programs whose past was changed: sessions amended or

@@ -58,6 +58,8 @@ class ProgramWeek(Tenant, Base, kw_only=True):
     flare_days: Mapped[int]
     sessions: Mapped[int]
     first_day: Mapped[date | None]
+    followed_on: Mapped[date | None]
+    """The Monday of the first week from this one on with exercise: a period counts this week if it reaches that one."""
     pain_sum: Mapped[int]
     pain_count: Mapped[int]
     pain_worst: Mapped[int | None]

@@ -14,9 +14,10 @@ from sqlalchemy.exc import IntegrityError
 
 from models.database import open_database
 from models.operations import sweep
+from models.operations.weeks import weeks_of
 from models.tables import Base
 from seed_data.load import load
-from tests.builders import DAY, NOON, a_clinic, a_patient, a_program, log_days, weeks
+from tests.builders import DAY, MONDAY, NOON, a_clinic, a_patient, a_program, log_days, weeks
 from tests.conftest import ROOT, created, migrate
 
 
@@ -46,7 +47,7 @@ def test_check_constraints_arrive_too(engine: Engine) -> None:
 def test_migrating_twice_changes_nothing(engine: Engine) -> None:
     migrate(engine)
     with engine.connect() as connection:
-        assert MigrationContext.configure(connection).get_current_heads() == ("0010",)
+        assert MigrationContext.configure(connection).get_current_heads() == ("0011",)
 
 
 def test_data_of_the_first_revision_comes_along(kind: str, tmp_path: Path) -> None:
@@ -108,6 +109,31 @@ def test_programs_of_before_the_weeks_are_counted_by_the_sweep(kind: str, tmp_pa
                 pass
             assert tx.execute(text("SELECT sum(sessions) FROM week")).scalar_one() == 10
             assert sweep.thresholds_moved(tx) == []
+
+
+def test_weeks_of_the_tenth_revision_come_to_know_the_next_that_was_followed(kind: str, tmp_path: Path) -> None:
+    """Weeks 1, 2 and 5 of those written: 3 and 4 look to 5, those after it to none; another program's are its own."""
+    with ExitStack() as undo:
+        url = f"sqlite:///{tmp_path / 'old.db'}" if kind == "sqlite" else undo.enter_context(created())
+        engine, database = open_database(url)
+        undo.callback(engine.dispose)
+        migrate(engine)
+        with database.writing() as tx:
+            load(tx)
+            ines = a_clinic(tx)
+            followed, never = (a_program(tx, ines, a_patient(tx, ines)).program.id for _ in range(2))
+            log_days(tx, ines, followed, [*weeks(2), MONDAY + 28 * DAY])
+            before = weeks_of(tx, ines.clinic_id, [followed, never])
+        with engine.connect() as connection:
+            config = Config(toml_file=ROOT / "pyproject.toml", attributes={"connection": connection})
+            command.downgrade(config, "0010")
+        migrate(engine)
+        with database.reading() as tx:
+            after = weeks_of(tx, ines.clinic_id, [followed, never])
+        assert after == before
+        told = [next_on and (next_on - MONDAY).days // 7 for _, next_on in after[followed][:6]]
+        assert told == [0, 1, 4, 4, 4, None]
+        assert {next_on for _, next_on in after[never]} == {None}
 
 
 def test_a_check_in_of_the_second_revision_comes_along_unanswered(kind: str, tmp_path: Path) -> None:

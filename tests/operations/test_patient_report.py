@@ -225,7 +225,7 @@ def test_the_past_never_changes_and_weeks_add_up(shared_database: Database) -> N
             assert summary(told(tx, ines, course, later, as_of=moment)) == seen
             report = told(tx, ines, course, later)
             written = weeks_of(tx, ines.clinic_id, [course.program.id])[course.program.id]
-            stored = {week.monday: week for week in written}
+            stored = {week.monday: week for week, _ in written}
             silent = [span for span in report.excluded if span.kind == "silence"]
             for week in report.weeks:
                 kept = stored.get(week.monday)

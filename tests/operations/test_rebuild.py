@@ -191,6 +191,9 @@ EVERYTHING: list[tuple[int, Deed, int, int]] = [
     (6, log, 1, 1),
     (1, stop, 0, 0),
 ]
+AFTER_A_SILENCE: list[tuple[int, Deed, int, int]] = [(1, log, 0, 0), *[(6, screen, 0, 0)] * 4, (1, log, 0, 0)]
+"""The weeks of the silence were followed after all."""
+NOT_AFTER_ALL = [*AFTER_A_SILENCE, (0, delete, 1, 0)]
 
 
 def test_what_was_written_step_by_step_is_what_a_rebuild_writes(shared_database: Database) -> None:
@@ -198,6 +201,8 @@ def test_what_was_written_step_by_step_is_what_a_rebuild_writes(shared_database:
 
     @settings(max_examples=40, suppress_health_check=[HealthCheck.data_too_large])
     @example(EVERYTHING)
+    @example(AFTER_A_SILENCE)
+    @example(NOT_AFTER_ALL)
     @given(deeds)
     def live(told: list[tuple[int, Deed, int, int]]) -> None:
         with shared_database.writing() as tx:

@@ -20,7 +20,7 @@ from models.operations.reporting.caseload import caseload_report
 from models.operations.reporting.data_quality import data_quality_report
 from models.operations.reporting.retention import retention_report
 from models.operations.reporting.standings import standings_report
-from models.operations.sessions import EntryReport, record_sessions
+from models.operations.sessions import Deletion, EntryReport, record_sessions
 from models.reports.tables import Report
 from models.tables import Clinic, DoneShare, Flag, PauseReason, ProgramType, ProgramWeek, Role
 from tests.builders import (
@@ -290,3 +290,29 @@ def test_a_month_says_the_same_when_a_patient_comes_back_later(tx: Session, ines
     before = march()
     log_days(tx, ines, course.program.id, [date(2025, 4, 7)])
     assert march() == before
+
+
+def test_weeks_count_up_to_the_last_that_was_followed_whichever_sessions_come_late_or_go(
+    tx: Session, ines: Caller
+) -> None:
+    """Followed in weeks 1 and 2; then, long after, week 4 is told of, and 6, and 6 is taken back, and 4."""
+    least(tx, ines, 0)
+    course = a_program(tx, ines, a_patient(tx, ines))
+
+    def counted() -> int:
+        return len(rows(of_clinic(tx, ines, caseload_report, at("06-01"), last=date(2025, 4, 13)), "by_week"))
+
+    log_days(tx, ines, course.program.id, [MONDAY, MONDAY + 7 * DAY])
+    told, late = [counted()], {}
+    for week in (3, 5):
+        late[week] = a_report(course.program.id, MONDAY + 7 * week * DAY)
+        record_sessions(tx, ines, [late[week]], now=at("05-30"))
+        told.append(counted())
+    log_days(tx, ines, course.program.id, [date(2025, 5, 31)])  # after the period: nothing to it
+    told.append(counted())
+    for week in (5, 3):
+        gone = Deletion(id=late[week].id, base_version=1, program_id=course.program.id)
+        record_sessions(tx, ines, [gone], now=at("05-31"))
+        told.append(counted())
+    assert told == [2, 4, 6, 6, 4, 2]
+    assert sweep.misjudged(tx, ines.clinic_id, [course.program.id]) == []

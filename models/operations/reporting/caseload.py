@@ -197,25 +197,19 @@ def _by_condition(conditions: dict[str, int], patients: int, least: int) -> Tabl
 def _weeks(tx: Session, caller: Caller, period: Period) -> tuple[Table, tuple[int, int]]:
     """The weeks; and how many sessions came late, of how many programs at least (the most of one week)."""
     first, last = period.mondays
-    within = (ProgramWeek.clinic_id == caller.clinic_id, ProgramWeek.monday >= first, ProgramWeek.monday <= last)
-    # Weeks of silence at the end are persistence, not implementation. Seen from the period alone: who comes back later
-    # changes nothing of it.
-    followed = (
-        select(ProgramWeek.program_id, func.max(ProgramWeek.monday).label("last"))
-        .where(*within, ProgramWeek.sessions > 0)
-        .group_by(ProgramWeek.program_id)
-        .subquery()
-    )
     sums = [func.sum(getattr(ProgramWeek, name)).label(name) for name in _SUMS]
     tell = func.sum(case((ProgramWeek.pain_count > 0, 1), else_=0)).label("tell_pain")
     late_programs = func.sum(case((ProgramWeek.late > 0, 1), else_=0)).label("late_programs")
     rows = tx.execute(
         select(ProgramWeek.monday, func.count().label("programs"), tell, late_programs, *sums)
-        .join(
-            followed,
-            and_(followed.c.program_id == ProgramWeek.program_id, followed.c.last >= ProgramWeek.monday),
+        .where(
+            ProgramWeek.clinic_id == caller.clinic_id,
+            ProgramWeek.monday >= first,
+            ProgramWeek.monday <= last,
+            # Weeks of silence at the end are persistence, not implementation. Seen from the period alone: who comes
+            # back after it changes nothing of it.
+            ProgramWeek.followed_on <= last,
         )
-        .where(*within)
         .group_by(ProgramWeek.monday)
         .order_by(ProgramWeek.monday)
     ).mappings()
