@@ -15,7 +15,8 @@ from models.adherence.rates import Bout, Entry
 from models.tables import SessionEntry, SessionLog
 
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
-_ENTRIES: Any = (
+_ON = SessionLog.local_date.type
+_EVERY: Any = (
     select(
         SessionLog.program_id,
         SessionLog.id,
@@ -49,12 +50,13 @@ _ENTRIES: Any = (
         SessionLog.clinic_id == bindparam("clinic_id", type_=SessionLog.clinic_id.type),
         SessionLog.program_id.in_(bindparam("programs", type_=SessionLog.program_id.type, expanding=True)),
         SessionLog.deleted_at.is_(None),
-        SessionLog.local_date >= bindparam("since", type_=SessionLog.local_date.type),
         SessionLog.changed_at <= bindparam("as_of", type_=SessionLog.changed_at.type),
     )
     .order_by(SessionLog.local_date, SessionLog.performed_at, SessionLog.id, SessionLog.program_id)
 )
+_SINCE = _EVERY.where(SessionLog.local_date >= bindparam("since", type_=_ON))
 """Written once: it goes with every log."""
+_ON_DAYS = _EVERY.where(SessionLog.local_date.in_(bindparam("days", type_=_ON, expanding=True)))
 _OF_ENTRY = 9
 """Columns from here on are an entry's; those before are its session's."""
 
@@ -82,15 +84,26 @@ def done_in(
     as_of: datetime | None = None,
 ) -> Done:
     """What was done of some programs from a local day on, as it was known at `as_of`: one statement."""
-    asked = {
-        "clinic_id": clinic_id,
-        "programs": list(programs),
-        "since": since or date.min,
-        "as_of": as_of or _FOR_EVER,
-    }
+    return _done(tx, _SINCE, clinic_id, programs, as_of, {"since": since or date.min})
+
+
+def done_on(tx: Session, clinic_id: UUID, programs: Collection[UUID], days: Collection[date]) -> Done:
+    """What was done of some programs on some local days: one statement."""
+    return _done(tx, _ON_DAYS, clinic_id, programs, None, {"days": sorted(days)})
+
+
+def _done(
+    tx: Session,
+    stmt: Any,
+    clinic_id: UUID,
+    programs: Collection[UUID],
+    as_of: datetime | None,
+    when: dict[str, Any],
+) -> Done:
+    asked = {"clinic_id": clinic_id, "programs": list(programs), "as_of": as_of or _FOR_EVER} | when
     bouts: dict[UUID, dict[UUID, Bout]] = {program_id: {} for program_id in programs}
     unsure: set[UUID] = set()
-    for session, rows in groupby(tx.execute(_ENTRIES, asked), key=itemgetter(slice(0, _OF_ENTRY))):
+    for session, rows in groupby(tx.execute(stmt, asked), key=itemgetter(slice(0, _OF_ENTRY))):
         program_id, session_id, day, exercised, pain, effort, performed_at, received_at, low_trust = session
         entries = []
         for row in rows:

@@ -115,7 +115,7 @@ def restate(
     rewritten: Collection[UUID] = (),
     days: Mapping[UUID, Collection[date]] = MappingProxyType({}),
 ) -> None:
-    """Judge every course anew and write its standing, its flags and its weeks: eight statements at most, however many
+    """Judge every course anew and write its standing, its flags and its weeks: nine statements at most, however many
     courses; three more where the plan changed.
 
     `heard` are the safety answers by program; `rewritten` are the programs whose past was changed: sessions amended or
@@ -130,7 +130,8 @@ def restate(
     histories = _histories(tx, clinic_id, found, last_days)
     # Some days more, for those who live ahead of us.
     looked_back_to = {program_id: _looks_back_to(history, now) for program_id, history in histories.items()}
-    done = done_in(tx, clinic_id, found, since=min([*looked_back_to.values(), *weeks.mondays_before(days)]))
+    since = min(looked_back_to.values())
+    done = weeks.with_weeks(tx, clinic_id, done_in(tx, clinic_id, found, since=since), days, since)
     unsure = {str(session_id) for session_id in done.unsure}
     check_ins = _check_ins(tx, clinic_id, found, before)
     standings: list[dict[str, Any]] = []

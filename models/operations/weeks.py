@@ -11,16 +11,27 @@ from sqlalchemy.orm import Session, aliased
 
 from models.adherence.weeks import AHEAD_WEEKS, Week, monday_of, mondays_of, weeks
 from models.database import insert_or_replace
-from models.operations.bouts import Done, done_in
+from models.operations.bouts import Done, done_in, done_on
 from models.operations.courses import Course
 from models.tables import ProgramWeek
 
 AHEAD, WEEK = timedelta(weeks=AHEAD_WEEKS), timedelta(weeks=1)
 
 
-def mondays_before(days: Mapping[UUID, Collection[date]]) -> list[date]:
-    """The days from which on sessions must be known to recount the weeks of `days`."""
-    return [monday_of(day) for some in days.values() for day in some]
+def with_weeks(tx: Session, clinic_id: UUID, lately: Done, days: Mapping[UUID, Collection[date]], since: date) -> Done:
+    """What was done `lately`, which is from the day `since` on, and in the weeks of `days` before it: those alone are
+    read, however long ago they were. One statement, where there are any.
+    """
+    mondays = {monday_of(day) for some in days.values() for day in some}
+    before = {day for monday in mondays for day in _week_of(monday) if day < since}
+    if not before:
+        return lately
+    long_ago = done_on(tx, clinic_id, list(lately.bouts), before)
+    return Done({one: long_ago.bouts[one] | recent for one, recent in lately.bouts.items()}, lately.unsure)
+
+
+def _week_of(monday: date) -> list[date]:
+    return [monday + timedelta(days=number) for number in range(7)]
 
 
 def recount_some(

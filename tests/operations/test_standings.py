@@ -1,13 +1,15 @@
 """Standings and flags as they are written: each story told in a few lines, each flag closing for the right reason."""
 
 from datetime import date, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from models.adherence import Standing
 from models.adherence.kinds import FlagKind
+from models.adherence.view import LOOK_BACK_DAYS
 from models.operations import adherence, patients, prescribing, programs, sweep
 from models.operations.callers import Caller
 from models.operations.courses import Course
@@ -250,3 +252,24 @@ def test_the_past_can_be_judged_as_it_was_known(tx: Session) -> None:
     after = adherence.following(tx, ines, course.program.id, as_of=at("04-15"), now=at("05-01"))
     assert (before.assessment.standing, before.last_day, before.missed) == (Standing.LAPSED, date(2025, 3, 28), 8)
     assert after.last_day == date(2025, 4, 4)
+
+
+def test_a_log_dated_far_back_reads_its_own_week_and_what_is_recent(tx: Session) -> None:
+    """100 days of sessions, and one more of the first week that comes now: not all that lies between."""
+    ines = a_clinic(tx)
+    course = a_program(tx, ines, a_patient(tx, ines))
+    log_days(tx, ines, course.program.id, [MONDAY + number * DAY for number in range(1, 100)])
+    tx.flush()  # so that what is read below is only what the log reads
+    connection = tx.connection()
+    read: list[tuple[str, Any]] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if "JOIN session_entry" in statement:
+            read.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    log_days(tx, ines, course.program.id, [MONDAY], late=100 * DAY)
+    event.remove(connection, "before_cursor_execute", note)
+    rows = [len(connection.exec_driver_sql(*one).all()) for one in read]
+    assert rows == [LOOK_BACK_DAYS + 4, 7]
+    assert sweep.misjudged(tx, ines.clinic_id, [course.program.id]) == []
