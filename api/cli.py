@@ -9,19 +9,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-import uvicorn
-from fastapi import FastAPI
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from api import logs
-from api.app import create_app
 from api.exports import xlsx
 from api.exports.jobs import lines, pages, private
-from api.schemas.sync import kept_item
 from api.settings import Settings
 from api.sweeping import Sweeper, carrier
 from models.database import Database, open_database, sqlite_module
@@ -35,6 +32,10 @@ from models.tables import STAFF, ExportContent, ExportFormat, Role
 from seed_data.demo import build as demo
 from seed_data.load import load
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+# What only some commands need is imported there: the routes and their words take half a second, twice what most do.
 ROOT = Path(__file__).parent.parent
 
 
@@ -54,8 +55,10 @@ def main(said: Sequence[str] | None = None) -> int:
     return 1
 
 
-def application() -> FastAPI:
+def application() -> "FastAPI":
     """The HTTP application as a server process makes it."""
+    from api.app import create_app  # noqa: PLC0415
+
     settings = Settings.from_environment()
     logs.start(settings.log_level)
     return create_app(settings, _database(settings))
@@ -122,6 +125,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def serve(settings: Settings, arguments: argparse.Namespace) -> None:
     """Serve HTTP until interrupted."""
+    import uvicorn  # noqa: PLC0415
+
     is_sqlite = make_url(settings.database_url).get_backend_name() == "sqlite"
     if is_sqlite and arguments.workers > 1:
         raise ValueError("SQLite is served by one process; use PostgreSQL for more.")
@@ -141,8 +146,8 @@ def serve(settings: Settings, arguments: argparse.Namespace) -> None:
 
 def migrate(settings: Settings, _arguments: argparse.Namespace) -> None:
     """Upgrade the schema to the newest revision."""
-    from alembic import command  # noqa: PLC0415  (the serving process has no use for it)
-    from alembic.config import Config  # noqa: PLC0415  (as above)
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
 
     engine, _ = open_database(settings.database_url)
     with engine.connect() as connection:
@@ -217,6 +222,8 @@ def run_reassess(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def run_rejects(settings: Settings, arguments: argparse.Namespace) -> int:
     """List kept rejects, without what the patient wrote, or replay them; says what came of each."""
+    from api.schemas.sync import kept_item  # noqa: PLC0415
+
     database, left = _database(settings), 0
     with database.reading() as tx:
         clinics = [arguments.clinic] if arguments.clinic else sweep.every_clinic(tx)
@@ -261,7 +268,7 @@ def run_resync(settings: Settings, _arguments: argparse.Namespace) -> None:
 
 def run_report(settings: Settings, arguments: argparse.Namespace) -> None:
     """Write one program's, or a clinic's, report: a page, and each chart and table as a file of its own."""
-    from api.pages.files import clinic_files, program_files  # noqa: PLC0415  (the serving process draws nothing)
+    from api.pages.files import clinic_files, program_files  # noqa: PLC0415
 
     now, asked = datetime.now(UTC), (arguments.from_on, arguments.to_on)
     with _database(settings).reading() as tx:
@@ -296,6 +303,8 @@ def run_audit(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def show_openapi(settings: Settings, _arguments: argparse.Namespace) -> None:
     """Print the OpenAPI document."""
+    from api.app import create_app  # noqa: PLC0415
+
     app = create_app(settings, _database(settings))
     print(json.dumps(app.openapi(), indent=2))
 

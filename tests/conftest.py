@@ -6,9 +6,10 @@
 Every test that touches a database runs twice. The catalogue is on the shelf in all of them.
 """
 
+import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +38,8 @@ from tests.postgres import PrivateServer
 
 ROOT = Path(__file__).parent.parent
 POSTGRES = "FOLLOWTHROUGH_TEST_POSTGRES"
+RUN = "FOLLOWTHROUGH_TEST_RUN"
+"""Begins the names of the databases of one run, whichever worker makes them."""
 
 # At home the dice fall anew each time and may find something; in CI a red run must be about the change.
 settings.register_profile(
@@ -53,7 +56,10 @@ _private: list[PrivateServer] = []
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start PostgreSQL once a run, before the workers are."""
-    if hasattr(config, "workerinput") or config.option.collectonly or os.environ.get(POSTGRES):
+    if hasattr(config, "workerinput"):
+        return
+    os.environ[RUN] = f"followthrough_{uuid4().hex[:8]}"
+    if config.option.collectonly or os.environ.get(POSTGRES):
         return
     try:
         server = PrivateServer()
@@ -66,13 +72,18 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ[POSTGRES] = server.url
 
 
-def pytest_unconfigure() -> None:
-    """Stop it."""
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop it; on a server that goes on, leave nothing of this run behind."""
     for server in _private:
         server.stop()
+    if not hasattr(config, "workerinput") and not _private and POSTGRES in os.environ:
+        with _server() as admin:
+            named = text("select datname from pg_database where starts_with(datname, :run)")
+            for name in admin.scalars(named, {"run": os.environ[RUN]}).all():
+                admin.execute(text(f"drop database {name} with (force)"))
 
 
-# Databases. Migrations run once a worker and kind; everything after that is a copy.
+# Databases. Migrations run once a run and kind; everything after that is a copy.
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -82,15 +93,19 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def template(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def template(kind: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The URL of a migrated database with the catalogue, that nobody else writes to."""
-    with _new_database(kind, tmp_path_factory.mktemp("template")) as url:
+
+    def make(folder: Path) -> str:
+        url = new_database(kind, folder / "template.db")
         engine, database = open_database(url)
         migrate(engine)
         with database.writing() as tx:
             load(tx)
         engine.dispose()
-        yield url
+        return url
+
+    return once_a_run(tmp_path_factory, f"template-{kind}", make)
 
 
 @pytest.fixture(scope="session")
@@ -192,13 +207,22 @@ def migrate(engine: Engine, revision: str = "head") -> None:
         command.upgrade(Config(toml_file=ROOT / "pyproject.toml", attributes={"connection": connection}), revision)
 
 
-@contextmanager
-def _new_database(kind: str, folder: Path) -> Iterator[str]:
-    if kind == "sqlite":
-        yield f"sqlite:///{folder / 'template.db'}"
-    else:
-        with created() as url:
-            yield url
+def once_a_run(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], str]) -> str:
+    """What `make` makes in a folder of its own: by the worker that comes first, while the others wait for it."""
+    of_worker = factory.getbasetemp()
+    folder = (of_worker.parent if "PYTEST_XDIST_WORKER" in os.environ else of_worker) / name
+    folder.mkdir(exist_ok=True)
+    made = folder / "made"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            made.write_text(make(folder))
+    return made.read_text()
+
+
+def new_database(kind: str, path: Path) -> str:
+    """The URL of an empty database: a file of SQLite's, or one of PostgreSQL's that goes with the run."""
+    return f"sqlite:///{path}" if kind == "sqlite" else _create("")
 
 
 @contextmanager
@@ -217,13 +241,27 @@ def copied(template: str) -> Iterator[str]:
 @contextmanager
 def created(options: str = "") -> Iterator[str]:
     """The URL of a new PostgreSQL database, dropped afterwards."""
+    url = _create(options)
+    yield url
+    with _server() as admin:
+        admin.execute(text(f"drop database {make_url(url).database} with (force)"))
+
+
+def _create(options: str) -> str:
+    name = f"{os.environ[RUN]}_{uuid4().hex}"
+    with _server() as admin:
+        admin.execute(text(f"create database {name} {options}"))
+    url = make_url(os.environ[POSTGRES]).set(database=name, drivername="postgresql")
+    return url.render_as_string(hide_password=False)
+
+
+@contextmanager
+def _server() -> Iterator[Connection]:
+    """A connection on which databases are made and dropped."""
     server = make_url(os.environ[POSTGRES]).set(drivername="postgresql+psycopg")
-    name = f"followthrough_{uuid4().hex}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"create database {name} {options}"))
-        yield server.set(database=name, drivername="postgresql").render_as_string(hide_password=False)
-        connection.execute(text(f"drop database {name} with (force)"))
+        yield connection
     admin.dispose()
 
 

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from tests.conftest import ROOT, created
+from tests.conftest import ROOT, copied, new_database, once_a_run
 from tests.postgres import wait_for
 
 DEMO = {"username": "ines@demo.example", "password": "demo-followthrough", "grant_type": "password"}
@@ -33,34 +33,48 @@ class Running:
     log: Path
 
     def command(self, *said: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "api.cli", *said],
-            check=False,
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            env=self.environment,
-        )
+        return command(self.environment, *said)
+
+
+def command(environment: dict[str, str], *said: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "api.cli", *said],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+    )
 
 
 @pytest.fixture(scope="module")
-def server(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("a clinic")
+def clinic(kind: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of the demo clinic's database, as `make run` makes it."""
+
+    def make(folder: Path) -> str:
+        url = new_database(kind, folder / "a file.db")
+        for said in (["migrate"], ["seed"], ["demo", "--if-empty"]) * 2:  # twice in a row, as two `make run`s
+            done = command({**os.environ, "DATABASE_URL": url}, *said)
+            assert done.returncode == 0, done.stderr
+        return url
+
+    return once_a_run(tmp_path_factory, f"a clinic {kind}", make)
+
+
+@pytest.fixture(scope="module")
+def server(clinic: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("a server")
     with ExitStack() as undo:
-        url = f"sqlite:///{folder / 'a file.db'}" if kind == "sqlite" else undo.enter_context(created())
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
         environment = {
             **os.environ,
-            "DATABASE_URL": url,
+            "DATABASE_URL": undo.enter_context(copied(clinic)),
             "FOLLOWTHROUGH_PORT": port,
             "FOLLOWTHROUGH_EXPORTS": str(folder / "files"),
         }
         running = Running(f"http://127.0.0.1:{port}", environment, folder / "log")
-        for said in (["migrate"], ["seed"], ["demo", "--if-empty"]) * 2:  # twice in a row, as two `make run`s
-            done = running.command(*said)
-            assert done.returncode == 0, done.stderr
         with running.log.open("w") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "api.cli", "serve"],
