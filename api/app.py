@@ -17,6 +17,7 @@ from api.routes import (
     access,
     adherence,
     audit,
+    clients,
     desk,
     devices,
     exercises,
@@ -33,7 +34,7 @@ from api.routes import (
 )
 from api.settings import Settings
 from api.sweeping import Sweeper, carrier
-from api.visit import who_may
+from api.visit import scopes_of, who_may
 from models.database import POOL_SIZE, Database
 
 DESCRIPTION = """
@@ -62,6 +63,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.clock = lambda: datetime.now(UTC)
     app.state.allowed = settings.allowed
     app.state.exports = settings.exports
+    app.state.token_endpoint = f"{settings.base_url}/v1/auth/token" if settings.base_url else None
     problems.install(app)
     # The log comes first: routes are tried in order, and it is asked most.
     routers = (
@@ -81,13 +83,18 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         exports.router,
         access.router,
         audit.router,
+        clients.router,
         identity.router,
         health.router,
     )
     for router in routers:
         app.include_router(router)
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
-    problems.describe(app, {route.name: sorted(who_may(route)) for route in routes})
+    problems.describe(
+        app,
+        who_may={route.name: sorted(who_may(route)) for route in routes},
+        scopes={route.name: scopes_of(route) for route in routes},
+    )
     app.add_middleware(BodyLimit, limit=settings.body_limit)
     app.add_middleware(Accidents)
     app.add_middleware(RequestLog)

@@ -18,6 +18,8 @@ from models import refusals
 STATUS: dict[type[refusals.Refusal], int] = {
     refusals.NotSignedIn: 401,
     refusals.InvalidGrant: 400,
+    refusals.InvalidClient: 401,
+    refusals.InvalidScope: 400,
     refusals.WhichClinic: 400,
     refusals.TooManyAttempts: 429,
     refusals.NotAllowed: 403,
@@ -35,6 +37,7 @@ STATUS: dict[type[refusals.Refusal], int] = {
     refusals.NameTaken: 409,
     refusals.TooManyWebhooks: 409,
     refusals.TooManyExports: 409,
+    refusals.TooManyClients: 409,
     refusals.VersionMismatch: 412,
     refusals.KeyReused: 422,
     refusals.SessionRefused: 422,
@@ -55,6 +58,8 @@ STATUS: dict[type[refusals.Refusal], int] = {
 }
 
 MEDIA_TYPE = "application/problem+json"
+_OAUTH = refusals.InvalidGrant | refusals.InvalidClient | refusals.InvalidScope
+"""Refusals whose codes are OAuth 2's own."""
 
 
 class FieldError(BaseModel):
@@ -127,14 +132,14 @@ async def _refused(request: Request, refusal: Exception) -> JSONResponse:
     assert isinstance(refusal, refusals.Refusal)
     headers: dict[str, str] = {}
     more = dict(refusal.more)
-    if isinstance(refusal, refusals.NotSignedIn):
+    if isinstance(refusal, refusals.NotSignedIn | refusals.InvalidClient):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(refusal, refusals.TooManyAttempts):
         now = request.app.state.clock()
         headers["Retry-After"] = str(max(1, math.ceil((refusal.until - now).total_seconds())))
     if request.url.path.endswith("/auth/token"):
         # OAuth 2 clients read these two members (RFC 6749, 5.2).
-        error = "invalid_grant" if isinstance(refusal, refusals.InvalidGrant) else "invalid_request"
+        error = refusal.code if isinstance(refusal, _OAUTH) else "invalid_request"
         more |= {"error": error, "error_description": str(refusal)}
     return problem(
         request,
@@ -284,8 +289,10 @@ class BodyLimit:
         await response(scope, receive, send)
 
 
-def describe(app: FastAPI, who_may: Mapping[str, Sequence[str]]) -> None:
-    """Say in the OpenAPI document who may call each operation (roles by operation id) and how it may be refused."""
+def describe(app: FastAPI, *, who_may: Mapping[str, Sequence[str]], scopes: Mapping[str, Sequence[str]]) -> None:
+    """Say in the OpenAPI document who may call each operation (roles, and scopes of integrations, by operation id) and
+    how it may be refused.
+    """
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -293,7 +300,8 @@ def describe(app: FastAPI, who_may: Mapping[str, Sequence[str]]) -> None:
             document = plain()
             for path, operations in document["paths"].items():
                 for method, operation in operations.items():
-                    _describe(path, method, operation, who_may[operation["operationId"]])
+                    name = operation["operationId"]
+                    _describe(path, method, operation, who_may[name], scopes[name])
                     # An invitation repeated is a new one on purpose: its code is not kept to be said again.
                     creates = "201" in operation["responses"] or path == "/v1/exports"
                     if method == "post" and creates and "invitation" not in path:
@@ -304,9 +312,12 @@ def describe(app: FastAPI, who_may: Mapping[str, Sequence[str]]) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 
 
-def _describe(path: str, method: str, operation: dict[str, Any], roles: Sequence[str]) -> None:
+def _describe(path: str, method: str, operation: dict[str, Any], roles: Sequence[str], scopes: Sequence[str]) -> None:
     operation["x-who-may"] = list(roles) or ["anybody"]
     operation["description"] = f"Who may: {', '.join(operation['x-who-may'])}."
+    if scopes:
+        operation["x-scopes"] = list(scopes)
+        operation["description"] += f" Integrations with the scope {' or '.join(scopes)}."
     answer = {
         "description": "Problem",
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -324,7 +335,7 @@ def _describe(path: str, method: str, operation: dict[str, Any], roles: Sequence
     if "if-match" in parameters:
         statuses += ["412", "428"]
     if path.endswith("/auth/token"):
-        statuses.append("429")
+        statuses += ["401", "429"]
     operation["responses"].pop("422", None)
     for status in sorted(statuses):
         operation["responses"][status] = answer

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from models.database import Database
 from models.operations.audit import Done, note
 from models.operations.callers import Caller, identify
-from models.operations.policy import MAY, Deed, may
+from models.operations.policy import MAY, Deed, may, scopes_for
 from models.operations.replies import earlier_resource, remember_resource
 from models.refusals import NotAllowed, NotSignedIn, Refusal
 from models.tables import Role
@@ -115,10 +115,15 @@ class _Known:
         caller = self.caller = identify(tx, self.visit.credential, self.visit.now)
         self.is_known = True
         if self.visit.deed is None or not may(caller, self.visit.deed):
-            raise NotAllowed(f"This is not for the role {caller.role}.")
+            raise NotAllowed(_why_not(caller, self.visit.deed))
         if caller.patient_id is not None and self.visit.deed not in UNRECORDED:
             caller.seen.add(caller.patient_id)
         return caller
+
+
+def _why_not(caller: Caller, deed: Deed | None) -> str:
+    scopes = scopes_for(deed) if deed and caller.role is Role.INTEGRATION else []
+    return f"This needs the scope {' or '.join(scopes)}." if scopes else f"This is not for the role {caller.role}."
 
 
 def credential_of(request: Request) -> str | None:
@@ -199,6 +204,12 @@ def who_may(route: APIRoute) -> frozenset[Role]:
     """The roles a route is for; empty where it is for anybody."""
     deed = deed_of(route)
     return frozenset() if deed is None else MAY[deed]
+
+
+def scopes_of(route: APIRoute) -> list[str]:
+    """The scopes of which an integration needs one; empty where it needs none, or the route is not for it."""
+    deed = deed_of(route)
+    return [] if deed is None else scopes_for(deed)
 
 
 def etag(version: int) -> str:

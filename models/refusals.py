@@ -29,6 +29,18 @@ class InvalidGrant(Refusal):
     code = "invalid_grant"
 
 
+class InvalidClient(Refusal):
+    """Another system that did not prove who it is; never says what did not fit."""
+
+    code = "invalid_client"
+
+
+class InvalidScope(Refusal):
+    """Scopes that do not exist, or that the client was not given."""
+
+    code = "invalid_scope"
+
+
 class WhichClinic(Refusal):
     """The e-mail and password fit accounts in several clinics."""
 
@@ -127,6 +139,12 @@ class TooManyWebhooks(Refusal):
     """The clinic has as many webhooks as it may."""
 
     code = "too_many_webhooks"
+
+
+class TooManyClients(Refusal):
+    """The clinic has as many clients as it may."""
+
+    code = "too_many_clients"
 
 
 class TooManyExports(Refusal):

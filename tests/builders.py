@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
 
-from models.operations import accounts, carers, checking, patients, prescribing, programs, sessions, sign_ins
+from models.operations import accounts, carers, checking, clients, patients, prescribing, programs, sessions, sign_ins
 from models.operations.callers import Caller, identify
 from models.operations.carers import Carer
 from models.operations.courses import Course
 from models.operations.ids import new_id
+from models.operations.policy import SCOPES
 from models.prescription.dosage import Dosage, Side
 from models.safety.red_flags import RED_FLAGS
 from models.safety.rules import RULES
@@ -135,6 +136,26 @@ def a_token(tx: Session, caller: Caller, *, now: datetime = NOON) -> str:
     tokens = sign_ins._open(tx, caller.clinic_id, caller.account_id, None, sign_ins.STAFF_REFRESH_LASTS, now)
     tx.flush()
     return tokens.access
+
+
+def a_client_draft(*scopes: str, **but: Any) -> clients.ClientDraft:
+    """Another system with every scope, unless said otherwise; nobody has its private key."""
+    key = {
+        "kty": "EC",
+        "crv": "P-256",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    }
+    said: dict[str, Any] = {"name": "A record system", "scopes": scopes or sorted(SCOPES), "keys": [key]}
+    return clients.ClientDraft(**(said | but))
+
+
+def a_clients_token(tx: Session, known: clients.Registered, *, now: datetime = NOON) -> str:
+    """An access token of another system, for all it was given."""
+    account = known.account
+    token = sign_ins.open_for_client(tx, account.clinic_id, account.id, account.scopes or [], clients.TOKEN_LASTS, now)
+    tx.flush()
+    return token
 
 
 def a_carer(tx: Session, therapist: Caller, patient: Patient, *, now: datetime = NOON) -> tuple[Carer, sign_ins.Tokens]:

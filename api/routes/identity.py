@@ -4,12 +4,13 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from pydantic import StringConstraints
 
+from api.schemas.clients import ASSERTION_TYPE, MAX_ASSERTION, ClientTokenOut
 from api.schemas.identity import INVITATION_GRANT, MeOut, StaffIn, StaffOut, StaffPage, TokensOut
 from api.visit import AnybodysVisit, ToReadStaff, ToRunClinic, ToUseOwnSignIn
-from models.operations import accounts, sign_ins
+from models.operations import accounts, clients, sign_ins
 from models.refusals import Invalid, Refusal
 from models.tables import Role
 
@@ -18,13 +19,25 @@ router = APIRouter(prefix="/v1", tags=["identity"])
 Said = Annotated[str | None, StringConstraints(max_length=300), Form()]
 
 
-@router.post("/auth/token", summary="Exchange a password, an invitation code or a refresh token for tokens")
+async def _token_endpoint(request: Request) -> str:
+    """Whom an assertion must be meant for: us, where we are said to be, else where we were called."""
+    found: str | None = request.app.state.token_endpoint
+    return found or str(request.url.replace(query=""))
+
+
+@router.post(
+    "/auth/token", summary="Exchange a password, an invitation code, a refresh token or an assertion for tokens"
+)
 def exchange_token(
     visit: AnybodysVisit,
     response: Response,
+    audience: Annotated[str, Depends(_token_endpoint)],
     grant_type: Annotated[
-        Literal["password", "refresh_token", "urn:followthrough:grant-type:invitation"],
-        Form(description=f"Staff: password. Any: refresh_token. A patient's first time: {INVITATION_GRANT}."),
+        Literal["password", "refresh_token", "urn:followthrough:grant-type:invitation", "client_credentials"],
+        Form(
+            description=f"Staff: password. They and phones: refresh_token. A patient's first time: {INVITATION_GRANT}. "
+            "Another system: client_credentials, with an assertion it signed (RFC 7523)."
+        ),
     ],
     username: Said = None,
     password: Said = None,
@@ -33,11 +46,20 @@ def exchange_token(
     code: Annotated[str | None, StringConstraints(max_length=40), Form(description="The invitation code.")] = None,
     birth_date: Annotated[date | None, Form(description="Asked with the code where it is on record.")] = None,
     device_name: Annotated[str | None, StringConstraints(max_length=100), Form()] = None,
-) -> TokensOut:
+    client_assertion_type: Annotated[str | None, Form(max_length=100, description=ASSERTION_TYPE)] = None,
+    client_assertion: Annotated[
+        str | None,
+        Form(
+            max_length=MAX_ASSERTION, description="`iss`, `sub`: its client_id; `aud`; `exp` within 5 minutes; `jti`."
+        ),
+    ] = None,
+    client_id: Annotated[str | None, Form(max_length=100, description="With an assertion: whose it is.")] = None,
+    scope: Annotated[str | None, Form(max_length=300, description="With an assertion: less than was given.")] = None,
+) -> TokensOut | ClientTokenOut:
     # Tokens must not end in a cache (RFC 6749, 5.1).
     response.headers["Cache-Control"] = "no-store"
     database, now, address = visit.database, visit.now, visit.address
-    outcome: sign_ins.Tokens | Refusal
+    outcome: sign_ins.Tokens | clients.ClientToken | Refusal
     if grant_type == "password":
         email, secret = _needed(username, "username"), _needed(password, "password")
         with database.reading() as tx:
@@ -49,6 +71,12 @@ def exchange_token(
         presented = _needed(refresh_token, "refresh_token")
         with database.writing() as tx:
             outcome = sign_ins.refresh(tx, presented, now)
+    elif grant_type == "client_credentials":
+        if _needed(client_assertion_type, "client_assertion_type") != ASSERTION_TYPE:
+            raise Invalid(f"Say {ASSERTION_TYPE}.", field="/client_assertion_type")
+        assertion = _needed(client_assertion, "client_assertion")
+        with database.writing() as tx:
+            outcome = clients.sign_in(tx, assertion, client_id, scope, audience=audience, address=address, now=now)
     else:
         with database.writing() as tx:
             outcome = sign_ins.redeem(
@@ -56,7 +84,7 @@ def exchange_token(
             )
     if isinstance(outcome, Refusal):
         raise outcome
-    return TokensOut.of(outcome)
+    return ClientTokenOut.of(outcome) if isinstance(outcome, clients.ClientToken) else TokensOut.of(outcome)
 
 
 @router.post("/auth/revoke", status_code=204, summary="Sign out: revoke the sign-in this token descends from")

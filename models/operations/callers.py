@@ -33,7 +33,7 @@ class Caller:
     shares_caseloads: bool = False
     """Whether the clinic lets every therapist see every patient."""
     scopes: frozenset[str] = frozenset()
-    """What an integration was given."""
+    """What an integration was given, or as much of it as it asked for."""
     seen: set[UUID] = field(default_factory=set, compare=False, repr=False)
     """Whose records they saw or changed, for the audit trail."""
 
@@ -60,6 +60,7 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
             Device.skew_seconds,
             Clinic.shares_caseloads,
             Account.scopes,
+            SignIn.scopes,
         )
         .select_from(Token)
         .join(SignIn, and_(SignIn.clinic_id == Token.clinic_id, SignIn.id == Token.sign_in_id))
@@ -90,7 +91,7 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
     ).one_or_none()
     if row is None or (row[1] in PATIENTS_SIDE and row[5] is None):
         raise NotSignedIn("The token is unknown, expired or revoked; sign in again.")
-    account_id, role, name, sign_in_id, device_id, patient_id, last_sync_at, skew_seconds, shares, scopes = row
+    account_id, role, name, sign_in_id, device_id, patient_id, last_sync_at, skew_seconds, shares, given, asked = row
     return Caller(
         clinic_id=token.clinic_id,
         account_id=account_id,
@@ -102,5 +103,6 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
         last_sync_at=last_sync_at,
         skew_seconds=skew_seconds,
         shares_caseloads=shares,
-        scopes=frozenset(scopes or ()),
+        # What is taken from an integration is out of its tokens at once.
+        scopes=frozenset(given or ()) & frozenset(given or () if asked is None else asked),
     )

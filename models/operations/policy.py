@@ -107,6 +107,11 @@ def may(caller: Caller, deed: Deed) -> bool:
     return any(deed in SCOPES[scope] for scope in caller.scopes)
 
 
+def scopes_for(deed: Deed) -> list[str]:
+    """The scopes of which an integration needs one for the deed, by name; none where none is enough, or none needed."""
+    return sorted(scope for scope, deeds in SCOPES.items() if deed in deeds)
+
+
 def reach(caller: Caller) -> Reach:
     """How far the caller's sight goes."""
     widened = caller.shares_caseloads and REACH[caller.role] is Reach.CASELOAD

@@ -4,6 +4,7 @@ A refusal that must leave a trace (a counted failure, a revoked family) is retur
 transaction it is recorded in commits; the door raises it afterwards.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -239,6 +240,16 @@ def sign_out(tx: Session, caller: Caller, now: datetime) -> None:
         .where(SignIn.clinic_id == caller.clinic_id, SignIn.id == caller.sign_in_id)
         .values(revoked_at=now, revoked_because="signed_out")
     )
+
+
+def open_for_client(
+    tx: Session, clinic_id: UUID, account_id: UUID, scopes: Sequence[str], lasts: timedelta, now: datetime
+) -> str:
+    """The access token of another system that proved who it is: it proves it again when this one has expired."""
+    signed_in = SignIn(clinic_id=clinic_id, id=new_id(now), account_id=account_id, scopes=list(scopes), created_at=now)
+    tx.add(signed_in)
+    tx.flush()  # the token's foreign key needs it
+    return _issue(tx, signed_in, TokenKind.ACCESS, lasts, now).text
 
 
 def forget_expired_tokens(tx: Session, clinic_id: UUID, now: datetime) -> None:

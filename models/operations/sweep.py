@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from models.adherence.kinds import Severity
 from models.operations.announcements import News, announce, forget_announcements
+from models.operations.clients import forget_assertions
 from models.operations.courses import courses
 from models.operations.exports import forget_exports
 from models.operations.flag_settings import APPLIED, CHANGED
@@ -100,8 +101,9 @@ def apply_thresholds(tx: Session, clinic_id: UUID, *, now: datetime) -> int:
 
 
 def forget_expired(tx: Session, clinic_id: UUID, *, now: datetime) -> None:
-    """Drop tokens, throttle windows, rejected items, announcements and exports that no longer matter."""
+    """Drop tokens, used assertions, throttle windows, rejected items, announcements, exports that no longer matter."""
     forget_expired_tokens(tx, clinic_id, now)
+    forget_assertions(tx, clinic_id, now=now)
     forget_old_failures(tx, now)
     forget_rejects(tx, clinic_id, now=now)
     forget_announcements(tx, clinic_id, now=now)

@@ -17,6 +17,7 @@ from models.tables.account import (
 from models.tables.announcement import Announcement, Delivery, DeliveryChannel, EventKind, Webhook
 from models.tables.audit import AuditEvent, AuditHead
 from models.tables.base import Base
+from models.tables.client import Client, UsedAssertion
 from models.tables.clinic import Clinic
 from models.tables.exercise import (
     Care,
@@ -79,6 +80,7 @@ __all__ = [
     "Category",
     "Channel",
     "CheckIn",
+    "Client",
     "Clinic",
     "Condition",
     "ConditionStatus",
@@ -144,6 +146,7 @@ __all__ = [
     "Throttle",
     "Token",
     "TokenKind",
+    "UsedAssertion",
     "Webhook",
     "WeeklyAnswer",
 ]

@@ -112,6 +112,8 @@ class SignIn(Identified, Base, kw_only=True):
 
     account_id: Mapped[UUID]
     device_id: Mapped[UUID | None] = mapped_column(default=None)
+    scopes: Mapped[list[str] | None] = mapped_column(default=None)
+    """What an integration asked for, of what its account may; None: it is not one."""
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None] = mapped_column(default=None)
     revoked_because: Mapped[str | None] = mapped_column(default=None)

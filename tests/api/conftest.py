@@ -11,9 +11,8 @@ from sqlalchemy.orm import Session
 
 from models.database import Database
 from models.delivery.addresses import Allowed
-from models.operations import exports, findings, prescribing, programs, protocols, webhooks
+from models.operations import clients, exports, findings, prescribing, programs, protocols, webhooks
 from models.operations.callers import Caller, identify
-from models.operations.policy import SCOPES
 from models.tables import ConditionStatus, ExportContent, ExportFormat, PauseReason, Role
 from tests.builders import (
     DAY,
@@ -21,6 +20,8 @@ from tests.builders import (
     NOON,
     a_carer,
     a_check_in,
+    a_client_draft,
+    a_clients_token,
     a_clinic,
     a_dosage,
     a_draft,
@@ -33,6 +34,7 @@ from tests.builders import (
 )
 
 OSTEOARTHRITIS = findings.ConditionDraft(code="oa-hand", status=ConditionStatus.CONFIRMED)
+SYSTEM = a_client_draft()
 HOOK = webhooks.WebhookDraft(url="https://hooks.example/followthrough")
 _ITEM = {"exercise": "bird-dog", "dosage": {"sets": 2, "reps": 8, "days_per_week": 3}}
 OURS = protocols.OwnDraft(
@@ -69,6 +71,8 @@ class Clinic:
     carer_id: UUID
     integration: dict[str, str]
     """Another system, with every scope."""
+    client_id: UUID
+    """The same, as its clinic's admin sees it."""
     auditor: dict[str, str]
 
 
@@ -123,7 +127,7 @@ def a_peopled_clinic(database: Database, folder: Path) -> Clinic:
         ines = a_clinic(tx)
         admin = a_member(tx, ines.clinic_id, Role.ADMIN)
         auditor = a_member(tx, ines.clinic_id, Role.AUDITOR)
-        system = a_member(tx, ines.clinic_id, Role.INTEGRATION, scopes=sorted(SCOPES))
+        system = clients.create_client(tx, admin, SYSTEM, now=NOON)
         protocols.save_protocol(tx, ines, "our-back", OURS, now=NOON)
         return Clinic(
             ines=ines,
@@ -131,7 +135,8 @@ def a_peopled_clinic(database: Database, folder: Path) -> Clinic:
             export_id=an_export(tx, admin, folder),
             therapist=bearer(a_token(tx, ines)),
             admin=bearer(a_token(tx, admin)),
-            integration=bearer(a_token(tx, system)),
+            integration=bearer(a_clients_token(tx, system)),
+            client_id=system.client.id,
             auditor=bearer(a_token(tx, auditor)),
             **someone(tx, ines),
         )

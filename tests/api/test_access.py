@@ -7,9 +7,11 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from api.visit import who_may
+from models.operations.policy import SCOPES
 from models.safety.rules import RULES
 from models.tables import Role
 from tests.api.conftest import Clinic, assert_problem
+from tests.builders import a_client_draft
 
 ALL_RULES = sorted(RULES)
 STAFF = {Role.ADMIN, Role.THERAPIST}
@@ -27,6 +29,7 @@ SESSION = {
     "local_date": "2025-03-03",
     "done": "all",
 }
+CLIENT = {"name": "Another system", "scopes": ["records:read"], "keys": a_client_draft().keys}
 BODIES: dict[str, dict[str, Any]] = {
     "create_patient": {"given_name": "A", "family_name": "B"},
     "amend_patient": {"given_name": "A", "family_name": "B"},
@@ -91,6 +94,8 @@ BODIES: dict[str, dict[str, Any]] = {
         "consented_on": "2025-03-03",
     },
     "decide_access_settings": {"shares_caseloads": True},
+    "create_client": CLIENT,
+    "amend_client": CLIENT,
     "record_outreach": {"channel": "phone", "outcome": "no_answer"},
     "push_items": {"items": [{"op": "put", "id": "{session_id}", "session": SESSION}]},
 }
@@ -205,8 +210,88 @@ MAY: dict[str, set[Role]] = {
     "invite_carer": STAFF,
     "get_access_settings": {*STAFF, Role.AUDITOR},
     "decide_access_settings": {Role.ADMIN},
+    "list_clients": {Role.ADMIN},
+    "create_client": {Role.ADMIN},
+    "get_client": {Role.ADMIN},
+    "amend_client": {Role.ADMIN},
+    "revoke_client": {Role.ADMIN},
 }
 """Said a second time, on purpose: a route whose rule changes must change here too."""
+
+ANY_SCOPE = {"revoke_token", "get_me"}
+"""What an integration may whatever it was given."""
+SCOPED: dict[str, set[str]] = {
+    "shelf:read": {
+        "list_measures",
+        "list_exercises",
+        "get_exercise",
+        "list_care",
+        "list_protocols",
+        "get_protocol",
+        "list_red_flags",
+        "list_condition_words",
+    },
+    "records:read": {
+        "list_sessions",
+        "get_adherence",
+        "get_relapse_watch",
+        "get_worklist",
+        "list_flag_rules",
+        "get_flag",
+        "list_outreach",
+        "get_timeline",
+        "list_devices",
+        "list_unsynced",
+        "list_programs",
+        "get_program",
+        "get_agenda",
+        "check_program",
+        "list_checks",
+        "list_suggestions",
+        "list_revisions",
+        "list_reviews",
+        "list_teachings",
+        "list_patients",
+        "get_patient",
+        "list_screenings",
+        "list_conditions",
+        "list_examinations",
+        "list_check_ins",
+        "list_weeks",
+        "list_series",
+        "list_rules",
+        "get_rule",
+        "list_carers",
+    },
+    "records:write": {
+        "create_patient",
+        "amend_patient",
+        "record_screening",
+        "record_condition",
+        "amend_condition",
+        "examine_patient",
+        "answer_patients_check_in",
+    },
+    "sessions:write": {
+        "log_session",
+        "delete_session",
+        "push_items",
+        "pause_program",
+        "end_pause",
+        "resume_program",
+        "declare_flare",
+        "end_flare",
+        "stop_program",
+        "record_measurement",
+    },
+    "reports:read": {
+        "list_reports",
+        "get_report",
+        "get_report_month",
+        "get_report_settings",
+    },
+}
+"""And what it may with this scope: these operations, and no other."""
 
 VERSIONS = {
     "decide_access_settings": 1,
@@ -221,6 +306,7 @@ VERSIONS = {
     "snooze_flag": 1,
     "close_flag": 1,
     "amend_webhook": 1,
+    "amend_client": 1,
 }
 """What If-Match must say of the clinic's records."""
 SLUGS = {"get_exercise": "bird-dog", "amend_protocol": "our-back"}
@@ -257,6 +343,16 @@ def filled(said: Any, ids: dict[str, Any]) -> Any:
     if isinstance(said, list):
         return [filled(value, ids) for value in said]
     return said.format(**ids) if isinstance(said, str) else said
+
+
+def test_scopes_share_out_what_an_integration_may(app: FastAPI) -> None:
+    assert set(SCOPED) == set(SCOPES)
+    for_it = {name for name, roles in MAY.items() if Role.INTEGRATION in roles}
+    assert for_it == ANY_SCOPE.union(*SCOPED.values())
+    for operations in app.openapi()["paths"].values():
+        for operation in operations.values():
+            given = sorted(scope for scope, names in SCOPED.items() if operation["operationId"] in names)
+            assert operation.get("x-scopes", []) == given
 
 
 def test_lists_hold_only_the_callers_clinic(client: httpx.Client, clinic: Clinic, stranger: Clinic) -> None:

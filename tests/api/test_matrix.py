@@ -20,14 +20,24 @@ from sqlalchemy.orm import Session
 
 from api.visit import UNRECORDED, deed_of
 from models.database import Database
-from models.operations import prescribing, sessions
+from models.operations import clients, prescribing, sessions
 from models.operations.callers import PATIENTS_SIDE
 from models.operations.policy import Deed
 from models.tables import Base, DoneShare, Flag, Role
 from tests.api.conftest import Clinic, a_peopled_clinic, assert_problem, someone
-from tests.api.test_access import BODIES, MAY, SESSION, SLUGS, VERSIONS, filled, routes
+from tests.api.test_access import ANY_SCOPE, BODIES, MAY, SCOPED, SESSION, SLUGS, VERSIONS, filled, routes
 from tests.architecture.statements import counting
-from tests.builders import MONDAY, NOON, a_draft, a_member, a_report, a_token, bearer
+from tests.builders import (
+    MONDAY,
+    NOON,
+    a_client_draft,
+    a_clients_token,
+    a_draft,
+    a_member,
+    a_report,
+    a_token,
+    bearer,
+)
 
 OWN, COLLEAGUES, STRANGERS, NOBODYS = "own", "another caseload's", "another clinic's", "nobody's"
 RELATIONS = [OWN, COLLEAGUES, STRANGERS, NOBODYS]
@@ -41,7 +51,7 @@ SEES: dict[Role, set[str]] = {
 }
 """Said a second time, on purpose."""
 OF_RECORDS = {"patient_id", "program_id", "flag_id"}
-OF_CLINIC = {"webhook_id", "export_id"}
+OF_CLINIC = {"webhook_id", "export_id", "client_id"}
 IN_BODY = {"log_session", "delete_session"}
 """Whose record it is stands in the body or the query."""
 NOT_NOW = {"resume_program", "complete_program"}
@@ -96,7 +106,7 @@ def world(database: Database, connection: Connection, folder: Any) -> World:
         clinics = Base.metadata.tables["clinic"]
         tx.execute(clinics.update().where(clinics.c.id == mine.ines.clinic_id).values(shares_caseloads=False))
     ids = ("patient_id", "program_id", "condition_id", "flare_id", "pause_id", "device_id", "check_in_id", "carer_id")
-    unknown: dict[str, Any] = {name: uuid4() for name in (*ids, "webhook_id", "export_id")}
+    unknown: dict[str, Any] = {name: uuid4() for name in (*ids, *OF_CLINIC)}
     nobody = replace(strangers, **unknown, lines=[uuid4() for _ in range(2)])
     rows = {table.name: _rows(connection, table) for table in Base.metadata.sorted_tables if _is_ours(table)}
     lives[NOBODYS] = uuid4(), uuid4(), uuid4()
@@ -160,6 +170,7 @@ def knock(
         "carer_id": about.carer_id,
         "webhook_id": about.webhook_id,
         "export_id": about.export_id,
+        "client_id": about.client_id,
         "rule_id": "R-14",
         "kind": "caseload",
         "month": "2025-01",
@@ -236,6 +247,27 @@ def _assert_trail(
     if not answer.is_success and answer.status_code in {403, 404}:
         shown = {event.patient_id for event in events} - {None}
         assert not shown or role in PATIENTS_SIDE, told  # theirs is the one record they stand for
+
+
+@pytest.mark.parametrize("scope", sorted(SCOPED))
+def test_a_scope_opens_what_it_says_and_nothing_else(
+    app: FastAPI, client: httpx.Client, database: Database, world: World, scope: str
+) -> None:
+    with database.writing() as tx:
+        admin = a_member(tx, world.records[OWN].ines.clinic_id, Role.ADMIN)
+        headers = bearer(a_clients_token(tx, clients.create_client(tx, admin, a_client_draft(scope), now=NOON)))
+    for route in routes(app):
+        if not MAY[route.name]:
+            continue
+        with cell(world) as sent:
+            answer = knock(client, route, world, OWN, headers)
+            written = _written(sent) & world.rows.keys()
+        told = f"{scope} {route.name}: {answer.status_code} {answer.text[:300]}"
+        if route.name not in SCOPED[scope] | ANY_SCOPE:
+            assert_problem(answer, 403, "not_allowed")
+            assert not written - TRAIL, told
+        elif route.name not in NOT_NOW:
+            assert answer.is_success, told
 
 
 @pytest.mark.usefixtures("world")
