@@ -80,7 +80,7 @@ class Settings:
     exports: Path = Path("exports")
     """The folder of the exports' files, which all processes of this installation share and nobody else uses."""
     base_url: str | None = None
-    """Where staff find this installation, for the link in a mail."""
+    """Where this installation is found: for the link in a mail, and whom assertions of clients must be meant for."""
 
     @classmethod
     def from_environment(cls) -> "Settings":

@@ -262,6 +262,7 @@ SCOPED: dict[str, set[str]] = {
         "list_rules",
         "get_rule",
         "list_carers",
+        "list_accesses",
     },
     "records:write": {
         "create_patient",

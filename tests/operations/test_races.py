@@ -6,13 +6,17 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
 from models.adherence.kinds import FlagKind, Severity
 from models.database import Database
 from models.operations import (
+    clients,
     findings,
     handling,
     measures,
@@ -26,7 +30,7 @@ from models.operations import (
 from models.operations.rejects import Refused, keep_refused
 from models.operations.sessions import Outcome, Result, record_sessions
 from models.operations.sign_ins import Tokens
-from models.refusals import Conflict, FlagClosed, Refusal, SafetyBlocked, VersionMismatch, WrongStatus
+from models.refusals import Conflict, FlagClosed, InvalidClient, Refusal, SafetyBlocked, VersionMismatch, WrongStatus
 from models.safety.red_flags import RED_FLAGS
 from models.tables import (
     Announcement,
@@ -54,6 +58,7 @@ from tests.builders import (
     DAY,
     NOON,
     a_check_in,
+    a_client_draft,
     a_clinic,
     a_draft,
     a_member,
@@ -86,6 +91,24 @@ def test_sixteen_phones_saying_the_same_log_it_once(shared_database: Database) -
         assert tx.scalar(select(func.count()).select_from(SessionLog)) == 1
         assert tx.scalar(select(func.count()).select_from(SessionEntry)) == 1
         assert tx.scalar(select(func.count()).select_from(Flag).where(Flag.kind == FlagKind.FALL)) == 1
+
+
+def test_eight_presenting_the_same_assertion_get_one_token(shared_database: Database) -> None:
+    key, here = ec.generate_private_key(ec.SECP256R1()), "https://here.example/v1/auth/token"
+    with shared_database.writing() as tx:
+        public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+        known = clients.create_client(tx, a_clinic(tx), a_client_draft(keys=[public]), now=NOON).client
+    name = clients.public_id(known.clinic_id, known.id)
+    claims = {"iss": name, "sub": name, "aud": here, "exp": int(NOON.timestamp()) + 60, "jti": "1"}
+    assertion = jwt.encode(claims, key, algorithm="ES256")
+
+    def ask(_: int) -> clients.ClientToken | Refusal:
+        with shared_database.writing() as tx:
+            return clients.sign_in(tx, assertion, None, None, audience=here, address="", now=NOON)
+
+    outcomes = at_once(8, ask)
+    assert [isinstance(one, clients.ClientToken) for one in outcomes].count(True) == 1
+    assert [isinstance(one, InvalidClient) for one in outcomes].count(True) == 7
 
 
 def test_eight_first_logs_of_a_day_are_eight_sessions(shared_database: Database) -> None:
