@@ -9,10 +9,13 @@ import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
 
 from api import problems
+from api.headers import SafeHeaders
+from api.limits import Door
 from api.logs import RequestLog
-from api.problems import Accidents, BodyLimit
+from api.problems import Accidents
 from api.routes import (
     access,
     adherence,
@@ -44,6 +47,9 @@ take an `Idempotency-Key`; records with an `ETag` are replaced with `If-Match`.
 
 Clinical content is decision support and has not been signed off by a clinician.
 """
+
+_READ_BY_PAGES = ("Content-Disposition", "Content-Range", "ETag", "Link", "Location", "Retry-After", "X-Request-Id")
+"""The headers of ours that a page of another origin may read."""
 
 
 def create_app(settings: Settings, database: Database) -> FastAPI:
@@ -95,8 +101,22 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         who_may={route.name: sorted(who_may(route)) for route in routes},
         scopes={route.name: scopes_of(route) for route in routes},
     )
-    app.add_middleware(BodyLimit, limit=settings.body_limit)
+    # The last added is the first to see a request, so that refusals too are logged and carry every header.
+    app.add_middleware(
+        Door, body_limit=settings.body_limit, seconds=settings.request_seconds, places=settings.requests_at_once
+    )
     app.add_middleware(Accidents)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "PUT", "DELETE"),
+            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Range", "X-Request-Id"),
+            # Tokens are sent by the page's own script; there are no cookies to send along.
+            allow_credentials=False,
+            expose_headers=_READ_BY_PAGES,
+        )
+    app.add_middleware(SafeHeaders, https_only=settings.production)
     app.add_middleware(RequestLog)
     return app
 

@@ -3,7 +3,6 @@
 import argparse
 import getpass
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,10 +15,10 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
-from api import logs
+from api import logs, production
 from api.exports import xlsx
 from api.exports.jobs import lines, pages, private
-from api.settings import Settings
+from api.settings import Settings, secret
 from api.sweeping import Sweeper, carrier
 from models.database import Database, open_database, sqlite_module
 from models.operations import accounts, audit, exporting, exports, feed, rejects, sweep
@@ -61,7 +60,9 @@ def application() -> "FastAPI":
 
     settings = Settings.from_environment()
     logs.start(settings.log_level)
-    return create_app(settings, _database(settings))
+    database = _database(settings)
+    production.insist(settings, database)
+    return create_app(settings, database)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,23 +126,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def serve(settings: Settings, arguments: argparse.Namespace) -> None:
     """Serve HTTP until interrupted."""
-    import uvicorn  # noqa: PLC0415
+    from api import serving  # noqa: PLC0415
 
     is_sqlite = make_url(settings.database_url).get_backend_name() == "sqlite"
     if is_sqlite and arguments.workers > 1:
         raise ValueError("SQLite is served by one process; use PostgreSQL for more.")
-    with _database(settings).reading() as tx:
+    database = _database(settings)
+    production.insist(settings, database)
+    if production.is_open_trial(settings):
+        print(
+            f"WARNING: {settings.host} is open to other machines, and this is not production mode. Patients' data must "
+            "not go here; set FOLLOWTHROUGH_MODE=production.",
+            file=sys.stderr,
+            flush=True,
+        )
+    with database.reading() as tx:
         clinic = accounts.demo_clinic(tx)
     _greet(settings, is_demo=clinic is not None)
-    uvicorn.run(
-        "api.cli:application",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=arguments.workers,
-        log_config=None,
-        server_header=False,
-    )
+    serving.serve("api.cli:application", settings, workers=arguments.workers)
 
 
 def migrate(settings: Settings, _arguments: argparse.Namespace) -> None:
@@ -165,7 +167,9 @@ def seed(settings: Settings, _arguments: argparse.Namespace) -> None:
 
 
 def build_demo(settings: Settings, arguments: argparse.Namespace) -> int:
-    """Build the demo clinic, once."""
+    """Build the demo clinic, once; not where patients' data lie."""
+    if settings.production:
+        raise ValueError("there is no demo clinic in production mode.")
     with _database(settings).writing() as tx:
         known = accounts.any_clinic(tx) if arguments.if_empty else accounts.demo_clinic(tx)
         if known is not None:
@@ -320,7 +324,7 @@ def create_clinic(settings: Settings, arguments: argparse.Namespace) -> None:
 
 def create_staff(settings: Settings, arguments: argparse.Namespace) -> None:
     """Create a member of staff and print the account's id; FOLLOWTHROUGH_PASSWORD says the password, or it is asked."""
-    password = os.environ.get("FOLLOWTHROUGH_PASSWORD") or getpass.getpass("Password: ")
+    password = secret("FOLLOWTHROUGH_PASSWORD") or getpass.getpass("Password: ")
     with _database(settings).writing() as tx:
         account = accounts.create_staff(
             tx,
@@ -387,7 +391,7 @@ def _database(settings: Settings) -> Database:
 
 
 def _greet(settings: Settings, *, is_demo: bool) -> None:
-    base = f"http://{settings.host}:{settings.port}"
+    base = settings.base_url or f"http://{settings.host}:{settings.port}"
     if make_url(settings.database_url).get_backend_name() == "sqlite":
         kept = f"SQLite {sqlite_module().sqlite_version}"
     else:

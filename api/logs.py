@@ -4,6 +4,7 @@ neither bodies nor query strings nor names are logged, and ids in paths only as 
 
 import json
 import logging
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger("followthrough")
 
+_REQUEST_ID = re.compile(rb"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What we take from a client or a proxy; nothing else, so that nobody writes words into the log."""
 _EXTRAS = ("request_id", "method", "route", "status", "ms", "error")
 
 
@@ -38,12 +41,16 @@ def start(level: str) -> None:
     """Write our log, and the server's, to standard error as JSON lines."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    log.setLevel(level.upper())
+    # Others' details quote what they handle: passwords, bodies, parameters.
+    logging.basicConfig(level=max(log.level, logging.INFO), handlers=[handler], force=True)
     logging.getLogger("uvicorn.access").disabled = True  # it quotes query strings; RequestLog says the rest
 
 
 class RequestLog:
-    """Gives every request an id, answers with it, and logs the outcome. Pure ASGI: the other kind is slow."""
+    """Gives every request an id unless it has one, answers with it, and logs the outcome. Pure ASGI: the other kind is
+    slow.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -52,9 +59,10 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = uuid4().hex
+        sent = dict(scope["headers"]).get(b"x-request-id", b"")
+        request_id = sent.decode() if _REQUEST_ID.fullmatch(sent) else uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        began, status = time.perf_counter(), 500
+        began, status = time.perf_counter(), 499  # unless it is answered, who asked has left
 
         async def noting(message: Message) -> None:
             nonlocal status
@@ -65,6 +73,9 @@ class RequestLog:
 
         try:
             await self.app(scope, receive, noting)
+        except BaseException:
+            status = 500
+            raise
         finally:
             route = getattr(scope.get("route"), "path", None)
             log.info(

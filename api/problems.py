@@ -117,6 +117,11 @@ def problem(
     return JSONResponse({**body, **(more or {})}, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
+def busy(request: Request, title: str, **headers: str) -> JSONResponse:
+    """Not now, but soon."""
+    return problem(request, 503, "busy", title, headers={"Retry-After": "5", **headers}, more=_RETRYABLE)
+
+
 def install(app: FastAPI) -> None:
     """Answer every refusal, bad input and accident with a problem."""
     app.add_exception_handler(refusals.Refusal, _refused)
@@ -214,9 +219,7 @@ async def _not_storable(request: Request, _error: Exception) -> JSONResponse:
 
 async def _busy(request: Request, error: Exception) -> JSONResponse:
     log.warning("database", extra={"error": type(error).__name__})
-    return problem(
-        request, 503, "busy", "The database is busy or away; try again.", headers={"Retry-After": "5"}, more=_RETRYABLE
-    )
+    return busy(request, "The database is busy or away; try again.")
 
 
 _RETRYABLE = {"retryable": True}
@@ -251,42 +254,6 @@ class Accidents:
             log.exception("accident", exc_info=error)
             title = "Something broke on our side; it has been logged under this request id."
             await problem(Request(scope), 500, "accident", title)(scope, receive, send)
-
-
-class BodyLimit:
-    """Refuses bodies over a limit, before they are read whole."""
-
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self.app = app
-        self.limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102  (ASGI)
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if declared.isdigit() and int(declared) > self.limit:
-            await self._refuse(scope, receive, send)
-            return
-        taken = 0
-
-        async def counting() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self.limit:
-                raise HTTPException(413, self._title)
-            return message
-
-        await self.app(scope, counting, send)
-
-    @property
-    def _title(self) -> str:
-        return f"The body is larger than {self.limit} bytes."
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = problem(Request(scope), 413, "too_large", self._title, more={"limit": self.limit})
-        await response(scope, receive, send)
 
 
 def describe(app: FastAPI, *, who_may: Mapping[str, Sequence[str]], scopes: Mapping[str, Sequence[str]]) -> None:
@@ -331,7 +298,7 @@ def _describe(path: str, method: str, operation: dict[str, Any], roles: Sequence
     if method != "get" or path.endswith("/sync/pull"):
         statuses.append("409")
     if operation.get("requestBody"):
-        statuses += ["400", "413"]
+        statuses += ["400", "408", "413"]
     if "if-match" in parameters:
         statuses += ["412", "428"]
     if path.endswith("/auth/token"):

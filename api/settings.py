@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -11,10 +12,24 @@ _SMTP_PORTS = {"smtp": 587, "smtps": 465}
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-def _port(said: str) -> int:
-    if not said.isdecimal() or not 0 < int(said) < 65536:
-        raise ValueError("FOLLOWTHROUGH_PORT: a number from 1 to 65535.")
-    return int(said)
+_ORIGINS = {"https": 443, "http": 80, "capacitor": None, "ionic": None}
+"""Where pages may come from, and the port that goes without saying; the latter two are apps made of pages."""
+
+
+def secret(name: str) -> str | None:
+    """A setting that may hold a password: said in the environment, or in the file that `NAME_FILE` names."""
+    said, place = os.environ.get(name), os.environ.get(f"{name}_FILE")
+    if not place:
+        return said or None
+    if said:
+        raise ValueError(f"{name}, {name}_FILE: say one of them.")
+    try:
+        text = Path(place).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{name}_FILE: the file cannot be read ({type(error).__name__}).") from error
+    if not text:
+        raise ValueError(f"{name}_FILE: the file is empty.")
+    return text
 
 
 @dataclass(frozen=True)
@@ -69,8 +84,22 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     log_level: str = "info"
+    production: bool = False
+    """Refuse to serve what is only fit for a trial."""
+    cors_origins: tuple[str, ...] = ()
+    """The other origins whose pages may use the API."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks whose X-Forwarded-For is believed."""
     body_limit: int = 1024 * 1024
     """Bytes; larger requests are refused with 413."""
+    header_limit: int = 16 * 1024
+    """Bytes of a request's first line and headers; more are refused with 431."""
+    request_seconds: float = 30.0
+    """How long headers may take to arrive, and then the body, and an answer to be read on; else 408, or the end."""
+    keep_alive_seconds: int = 5
+    """How long a connection may be idle."""
+    requests_at_once: int = 256
+    """In work or waiting, in a process; more are refused with 503."""
     sweep_seconds: float = 15.0
     """How often a server process announces what has come due; 0: never, `followthrough sweep` does."""
     allowed: Allowed = field(default_factory=Allowed)
@@ -89,17 +118,32 @@ class Settings:
         def said(name: str, default: str) -> str:
             return os.environ.get(f"FOLLOWTHROUGH_{name}") or default
 
-        smtp_url = said("SMTP_URL", "")
-        sweep_seconds = float(said("SWEEP_SECONDS", str(cls.sweep_seconds)))
-        if not 0 <= sweep_seconds <= 24 * 3600:
-            raise ValueError("FOLLOWTHROUGH_SWEEP_SECONDS: from 0 (never) to 86400.")
+        smtp_url = secret("FOLLOWTHROUGH_SMTP_URL")
+
+        def number(name: str, default: float, low: int, high: int) -> float:
+            text = said(name, str(default))
+            try:
+                found = float(text)
+            except ValueError:
+                found = float("nan")
+            if not low <= found <= high or (isinstance(default, int) and not text.isdecimal()):
+                raise ValueError(f"FOLLOWTHROUGH_{name}: a number from {low} to {high}.")
+            return found
+
         return cls(
-            database_url=os.environ.get("DATABASE_URL") or cls.database_url,
+            database_url=secret("DATABASE_URL") or cls.database_url,
             host=said("HOST", cls.host),
-            port=_port(said("PORT", str(cls.port))),
+            port=int(number("PORT", cls.port, 1, 65535)),
             log_level=said("LOG_LEVEL", cls.log_level),
-            body_limit=int(said("BODY_LIMIT", str(cls.body_limit))),
-            sweep_seconds=sweep_seconds,
+            production=_one_of("MODE", said("MODE", "development"), "development", "production") == "production",
+            cors_origins=tuple(_origin(one) for one in _listed(said("CORS_ORIGINS", ""))),
+            trusted_proxies=tuple(_network(one) for one in _listed(said("TRUSTED_PROXIES", ""))),
+            body_limit=int(number("BODY_LIMIT", cls.body_limit, 1024, 1 << 30)),
+            header_limit=int(number("HEADER_LIMIT", cls.header_limit, 1024, 1 << 20)),
+            request_seconds=number("REQUEST_SECONDS", cls.request_seconds, 1, 3600),
+            keep_alive_seconds=int(number("KEEP_ALIVE_SECONDS", cls.keep_alive_seconds, 1, 3600)),
+            requests_at_once=int(number("REQUESTS_AT_ONCE", cls.requests_at_once, 1, 100_000)),
+            sweep_seconds=number("SWEEP_SECONDS", cls.sweep_seconds, 0, 24 * 3600),
             allowed=Allowed(
                 plain_http=_yes("WEBHOOK_ALLOW_HTTP", said("WEBHOOK_ALLOW_HTTP", "no")),
                 private=_yes("WEBHOOK_ALLOW_PRIVATE", said("WEBHOOK_ALLOW_PRIVATE", "no")),
@@ -114,3 +158,36 @@ def _yes(name: str, said: str) -> bool:
     if said.lower() not in {"yes", "no", "true", "false", "1", "0"}:
         raise ValueError(f"FOLLOWTHROUGH_{name}: say yes or no.")
     return said.lower() in {"yes", "true", "1"}
+
+
+def _one_of(name: str, said: str, *words: str) -> str:
+    if said not in words:
+        raise ValueError(f"FOLLOWTHROUGH_{name}: say {' or '.join(words)}.")
+    return said
+
+
+def _listed(said: str) -> list[str]:
+    return [one.strip() for one in said.split(",") if one.strip()]
+
+
+def _origin(said: str) -> str:
+    """An origin just as browsers send it: compared letter by letter, another spelling would never match."""
+    try:
+        parts = urlsplit(said)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    usual = _ORIGINS.get(parts.scheme)
+    spelt = f"{parts.scheme}://{parts.netloc.lower()}"
+    if not parts.hostname or parts.scheme not in _ORIGINS or said != spelt or (port is not None and port == usual):
+        raise ValueError(f"FOLLOWTHROUGH_CORS_ORIGINS: {said!r} is no origin; say https://app.example, without a path.")
+    if "@" in parts.netloc or "*" in parts.netloc:
+        raise ValueError("FOLLOWTHROUGH_CORS_ORIGINS: name every origin; there is no * and no user.")
+    return said
+
+
+def _network(said: str) -> str:
+    try:
+        return str(ip_network(said))
+    except ValueError as error:
+        raise ValueError(f"FOLLOWTHROUGH_TRUSTED_PROXIES: {said!r} is no address and no network.") from error

@@ -35,6 +35,8 @@ def open_database(url: str, **engine_options: Any) -> tuple[Engine, Database]:
     """Open `url` (SQLite or PostgreSQL); nothing is connected yet."""
     url = url.replace("postgres://", "postgresql://", 1)  # as many hosts still say it
     kind = make_url(url).get_backend_name()
+    # An error's text would quote what was written, and errors reach logs.
+    engine_options = {"hide_parameters": True, **engine_options}
     if kind == "sqlite":
         if make_url(url).database in {None, "", ":memory:"}:
             raise ValueError("DATABASE_URL: name a file, for example sqlite:///followthrough.db.")
