@@ -21,7 +21,7 @@ CLINIC_KEY = {
 }
 # every_clinic, demo_clinic, any_clinic look for clinics, across them by design.
 LOOKS_FOR_CLINICS = re.compile(
-    r"SELECT clinic\.[^;]* FROM clinic( WHERE clinic\.is_demo( IS 1)?)?"
+    r"SELECT clinic\.[^;]* FROM clinic( WHERE clinic\.is_demo( (IS|=) 1)?)?"
     r"( ORDER BY [a-z_., ]+)?( LIMIT \?( OFFSET \?)?)?"
 )
 

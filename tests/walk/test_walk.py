@@ -285,3 +285,16 @@ def test_a_database_that_was_never_migrated_says_so(tmp_path: Path) -> None:
         assert "followthrough migrate" in done.stderr
     environment["DATABASE_URL"] = "mysql://nobody@nowhere/nothing"
     assert "use sqlite or postgresql" in running.command("serve").stderr
+
+
+PRODUCTION = {"FOLLOWTHROUGH_MODE": "production", "FOLLOWTHROUGH_BASE_URL": "https://ft.clinic.example"}
+
+
+def test_the_demo_is_neither_served_nor_built_in_production(server: Running) -> None:
+    there = Running("", {**server.environment, **PRODUCTION}, server.log)
+    served = there.command("serve")
+    assert (served.returncode, served.stdout) == (1, "")
+    assert served.stderr.startswith("followthrough: not fit for production:\n")
+    assert "demo clinic" in served.stderr
+    built = there.command("demo")
+    assert (built.returncode, "no demo clinic in production mode" in built.stderr) == (1, True)
