@@ -6,15 +6,19 @@ import httpx
 from anyio.from_thread import BlockingPortal
 from starlette.types import ASGIApp
 
+from tests.overhearing import note
+
 
 class _Async(httpx.AsyncByteStream):
-    """A sync stream, chunk by chunk, for a transport that awaits it."""
+    """A sync stream, chunk by chunk, for a transport that awaits it; what was read of it is kept in `sent`."""
 
-    def __init__(self, stream: httpx.SyncByteStream) -> None:
+    def __init__(self, stream: httpx.SyncByteStream, sent: bytearray) -> None:
         self._stream = stream
+        self._sent = sent
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self._stream:
+            self._sent += chunk
             yield chunk
 
 
@@ -27,9 +31,12 @@ class InProcess(httpx.BaseTransport):
         self._portal = portal
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._portal.call(self._answer, request)
+        sent = bytearray()
+        request.stream = _Async(request.stream, sent)  # type: ignore[arg-type]
+        answer = self._portal.call(self._answer, request)
+        note(request, bytes(sent), answer)
+        return answer
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
-        request.stream = _Async(request.stream)  # type: ignore[arg-type]
         response = await self._carry.handle_async_request(request)
         return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())

@@ -34,6 +34,7 @@ from seed_data.load import load
 from tests.architecture.statements import watch
 from tests.asgi import InProcess
 from tests.builders import NOON
+from tests.overhearing import overhearing
 from tests.postgres import PrivateServer
 
 ROOT = Path(__file__).parent.parent
@@ -124,6 +125,16 @@ def _committing(template: str) -> Iterator[tuple[Engine, Database]]:
         watch(engine)
         yield engine, database
         engine.dispose()
+
+
+# What every test must keep.
+
+
+@pytest.fixture(autouse=True)
+def _nothing_told_is_logged() -> Iterator[None]:
+    with overhearing() as overheard:
+        yield
+    assert not overheard.leaks()
 
 
 # What tests ask for.
