@@ -4,7 +4,7 @@ BIN := .venv/bin
 FT := $(BIN)/python -m api.cli
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-engine bench-export prove torture demo-reset requirements clean
+.PHONY: help run test check bench bench-engine bench-export prove torture load demo-reset requirements clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ prove: .venv/dev  ## Take every guard of the policy and every clinic's filter aw
 
 torture: .venv/dev  ## Kill the server while phones send, a minute on each database, and count what is lost
 	@$(BIN)/python -m tests.sync.torture
+
+load: .venv/dev  ## 200 clients at once for a minute on each database, then 1,000; SECONDS=15 for less
+	@$(BIN)/python -m tests.bench.load $(if $(SECONDS),--seconds "$(SECONDS)")
 
 bench-engine: .venv/dev  ## Replay patients through the engine and simpler rules; CSV=path of person,date rows, SVG=path of the chart
 	@$(BIN)/python -m tests.bench.engine $(if $(CSV),--csv "$(CSV)") $(if $(SVG),--svg "$(SVG)") $(if $(PATIENTS),--patients "$(PATIENTS)") $(if $(SEED),--seed "$(SEED)") $(if $(DAYS_PER_WEEK),--days-per-week "$(DAYS_PER_WEEK)")
