@@ -60,6 +60,7 @@ def application() -> "FastAPI":
 
     settings = Settings.from_environment()
     logs.start(settings.log_level)
+    serving.give_memory_back()
     database = _database(settings)
     production.insist(settings, database)
     return create_app(settings, database)

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from seed_data.demo import build as demo
 from tests.conftest import ROOT, copied, new_database, once_a_run
 from tests.postgres import wait_for
 
@@ -298,3 +299,11 @@ def test_the_demo_is_neither_served_nor_built_in_production(server: Running) -> 
     assert "demo clinic" in served.stderr
     built = there.command("demo")
     assert (built.returncode, "no demo clinic in production mode" in built.stderr) == (1, True)
+
+
+def test_what_the_server_logged_names_nobody(server: Running) -> None:
+    lines = [line for line in server.log.read_text().splitlines() if line.startswith("{")]
+    assert [line for line in lines if '"route": "/v1/patients/{patient_id}"' in line or '"/v1/worklist"' in line]
+    people = [name for given, family, *_ in demo.PEOPLE["patients"] for name in (given, family)]
+    told = [*people, "Nadia", "Rossi", "1979-02-11", DEMO["username"], DEMO["password"], "ft_"]
+    assert not [(word, line) for line in lines for word in told if word in line and (len(word) > 3 or word == "ft_")]
