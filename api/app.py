@@ -103,7 +103,11 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     )
     # The last added is the first to see a request, so that refusals too are logged and carry every header.
     app.add_middleware(
-        Door, body_limit=settings.body_limit, seconds=settings.request_seconds, places=settings.requests_at_once
+        Door,
+        body_limit=settings.body_limit,
+        seconds=settings.request_seconds,
+        places=settings.requests_at_once,
+        turns=POOL_SIZE,  # about as many as there are threads
     )
     app.add_middleware(Accidents)
     if settings.cors_origins:

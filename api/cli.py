@@ -132,7 +132,7 @@ def serve(settings: Settings, arguments: argparse.Namespace) -> None:
     is_sqlite = make_url(settings.database_url).get_backend_name() == "sqlite"
     if is_sqlite and arguments.workers > 1:
         raise ValueError("SQLite is served by one process; use PostgreSQL for more.")
-    database = _database(settings)
+    engine, database = open_database(settings.database_url)
     production.insist(settings, database)
     if production.is_open_trial(settings):
         print(
@@ -143,6 +143,7 @@ def serve(settings: Settings, arguments: argparse.Namespace) -> None:
         )
     with database.reading() as tx:
         clinic = accounts.demo_clinic(tx)
+    engine.dispose()  # the application opens its own
     _greet(settings, is_demo=clinic is not None)
     serving.serve("api.cli:application", settings, workers=arguments.workers)
 

@@ -24,15 +24,19 @@ class _RefusedError(Exception):
 class Door:
     """Reads a request's body, then lets it in. A slow sender takes no place from others: a place is taken when the
     body is there. Who finds all places taken is told so at once, with 503, and when to come again.
+
+    Only a few are worked on at a time, in the order they came. A request needs a thread more than once; if all went in,
+    each would wait behind all the others every time, and nobody would be answered before everybody is.
     """
 
-    def __init__(self, app: ASGIApp, *, body_limit: int, seconds: float, places: int) -> None:
+    def __init__(self, app: ASGIApp, *, body_limit: int, seconds: float, places: int, turns: int) -> None:
         self.app = app
         self.body_limit = body_limit
         self.seconds = seconds
         """How long a body may take to arrive."""
         self.places = places
-        """Requests in work or waiting for a thread, at once."""
+        """Requests in work or waiting for their turn, at once."""
+        self._turns = anyio.Semaphore(turns, fast_acquire=True)
         self._inside = 0
         self._held = 0
 
@@ -53,10 +57,24 @@ class Door:
             self._held -= len(body)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_turn = False
+
+        async def passing_on(message: Message) -> None:
+            nonlocal has_turn
+            if has_turn and message["type"] == "http.response.start":
+                # The work is done; a client who reads slowly does not hold up the next.
+                has_turn = False
+                self._turns.release()
+            await send(message)
+
         self._inside += 1
         try:
-            await self.app(scope, receive, send)
+            await self._turns.acquire()
+            has_turn = True
+            await self.app(scope, receive, passing_on)
         finally:
+            if has_turn:
+                self._turns.release()
             self._inside -= 1
 
     def _insist_on_room(self, scope: Scope) -> None:

@@ -1,6 +1,7 @@
 """The door: who comes with too much, too slowly or when it is full is told so at once."""
 
 import json
+from functools import partial
 from typing import Any
 
 import anyio
@@ -71,9 +72,9 @@ def piece(body: bytes, *, more: bool = False) -> Message:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-def a_door(places: int = 2, seconds: float = 0.05) -> tuple[Door, Counter]:
+def a_door(places: int = 2, seconds: float = 0.05, turns: int = 10) -> tuple[Door, Counter]:
     counter = Counter()
-    return Door(counter, body_limit=LIMIT, seconds=seconds, places=places), counter
+    return Door(counter, body_limit=LIMIT, seconds=seconds, places=places, turns=turns), counter
 
 
 def test_the_body_comes_through_whole() -> None:
@@ -142,6 +143,44 @@ def test_who_finds_all_places_taken_is_told_at_once_and_the_others_are_served() 
     anyio.run(story)
 
 
+def test_a_few_are_worked_on_at_a_time_in_the_order_they_came() -> None:
+    async def story() -> None:
+        door, counter = a_door(places=10, turns=2)
+        async with anyio.create_task_group() as tasks:
+            for number in range(6):
+                tasks.start_soon(partial(ask, door, "/slow", piece(b"%d" % number), content_length="1"))
+            await anyio.wait_all_tasks_blocked()
+            assert (counter.inside, door._inside) == (2, 6)
+            counter.go_on.set()
+        assert (counter.most, counter.heard) == (2, [b"%d" % number for number in range(6)])
+        assert door._turns.value == 2
+
+    anyio.run(story)
+
+
+def test_who_reads_the_answer_slowly_holds_up_nobody() -> None:
+    reading = anyio.Event()
+
+    async def telling(scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if scope["path"] == "/slow":
+            await reading.wait()
+        await send({"type": "http.response.body", "body": b"done"})
+
+    async def story() -> None:
+        door = Door(telling, body_limit=LIMIT, seconds=1, places=9, turns=1)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(ask, door, "/slow")
+            await anyio.wait_all_tasks_blocked()
+            assert (await ask(door, "/quick")).text == "done"
+            assert (door._inside, door._turns.value) == (3, 1)
+            reading.set()
+        assert (door._inside, door._turns.value) == (0, 1)
+
+    anyio.run(story)
+
+
 def test_slow_senders_take_no_place() -> None:
     async def story() -> None:
         door, counter = a_door(places=1, seconds=5)
@@ -177,11 +216,11 @@ def test_a_place_is_given_back_when_the_app_breaks() -> None:
         raise RuntimeError
 
     async def story() -> None:
-        door = Door(broken, body_limit=LIMIT, seconds=1, places=1)
+        door = Door(broken, body_limit=LIMIT, seconds=1, places=1, turns=1)
         for _ in range(3):
             with pytest.raises(RuntimeError):
                 await ask(door, "/quick", piece(b"x"), content_length="1")
-        assert (door._inside, door._held) == (0, 0)
+        assert (door._inside, door._held, door._turns.value) == (0, 0, 1)
 
     anyio.run(story)
 
