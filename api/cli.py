@@ -56,6 +56,7 @@ def main(said: Sequence[str] | None = None) -> int:
 
 def application() -> "FastAPI":
     """The HTTP application as a server process makes it."""
+    from api import serving  # noqa: PLC0415
     from api.app import create_app  # noqa: PLC0415
 
     settings = Settings.from_environment()
