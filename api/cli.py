@@ -5,8 +5,9 @@ import getpass
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -22,6 +23,8 @@ from api.settings import Settings, secret
 from api.sweeping import Sweeper, carrier
 from models.database import Database, open_database, sqlite_module
 from models.operations import accounts, audit, exporting, exports, feed, rejects, sweep
+from models.operations.backups import keeping
+from models.operations.backups.postgres import Programs
 from models.operations.credentials import new_key
 from models.operations.pseudonyms import Veil
 from models.operations.sessions import REFUSED
@@ -32,6 +35,7 @@ from seed_data.demo import build as demo
 from seed_data.load import load
 
 if TYPE_CHECKING:
+    from alembic.config import Config
     from fastapi import FastAPI
 
 # What only some commands need is imported there: the routes and their words take half a second, twice what most do.
@@ -102,7 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     refused.add_argument("ids", nargs="*", type=UUID, metavar="ID", help="only these")
     refused.add_argument("--clinic", type=UUID, help="only of this clinic")
     refused.add_argument("--all", action="store_true", help="list also those whose session was stored since")
-    command("resync", run_resync, "After restoring a backup: let every phone start its pull anew.")
+    _add_backups(command)
+    command("resync", run_resync, "After a restore by other means: let every phone start its pull anew.")
     telling = command("report", run_report, "Write a report as a page with its charts and tables into a folder.")
     telling.add_argument("--clinic", required=True, type=UUID, help="the clinic's id")
     telling.add_argument("--program", type=UUID, help="of one program; else of the whole clinic")
@@ -124,6 +129,22 @@ def _parser() -> argparse.ArgumentParser:
     hiring.add_argument("--name", required=True)
     hiring.add_argument("--email", required=True)
     return parser
+
+
+def _add_backups(command: Callable[[str, object, str], argparse.ArgumentParser]) -> None:
+    saving = command("backup", run_backup, "Write the whole database into one file, while it is served.")
+    saving.add_argument("--out", required=True, type=Path, metavar="FILE", help="is not overwritten")
+    restoring = command("restore", run_restore, "Put a backup into the database, or try it out.")
+    restoring.add_argument("file", type=Path, metavar="FILE")
+    restoring.add_argument("--verify", action="store_true", help="restore it elsewhere, look at that, change nothing")
+    restoring.add_argument("--replace", action="store_true", help="also over a database that is not empty")
+    restoring.add_argument(
+        "--keep-sign-ins", action="store_true", help="whoever was signed in or invited then is so again"
+    )
+    for each in (saving, restoring):
+        each.add_argument(
+            "--programs", type=Path, metavar="FOLDER", help="where pg_dump and pg_restore are (default: on the PATH)"
+        )
 
 
 def serve(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -151,15 +172,7 @@ def serve(settings: Settings, arguments: argparse.Namespace) -> None:
 
 def migrate(settings: Settings, _arguments: argparse.Namespace) -> None:
     """Upgrade the schema to the newest revision."""
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-
-    engine, _ = open_database(settings.database_url)
-    with engine.connect() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
-        command.upgrade(config, "head")
-    engine.dispose()
+    _bring_up_to_date(settings.database_url)
 
 
 def seed(settings: Settings, _arguments: argparse.Namespace) -> None:
@@ -264,6 +277,49 @@ def run_rejects(settings: Settings, arguments: argparse.Namespace) -> int:
             print(one.id, result.outcome.value, why, sep="  ")
             left += result.outcome in REFUSED
     return 1 if left else 0
+
+
+def run_backup(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Write a backup and say what is in it."""
+    manifest = keeping.back_up(
+        settings.database_url,
+        arguments.out,
+        Programs(arguments.programs),
+        product=version("followthrough"),
+        now=datetime.now(UTC),
+    )
+    print(f"{arguments.out}: {len(manifest.rows)} tables, {sum(manifest.rows.values())} rows.")
+
+
+def run_restore(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Restore a backup, or only try it out; that one fails if anything is wrong with it."""
+    programs = Programs(arguments.programs)
+    if arguments.verify:
+        verified = keeping.verify(arguments.file, settings.database_url, programs)
+        manifest = verified.manifest
+        print(f"{manifest.taken_at}, Followthrough {manifest.product}, tables {manifest.revision}")
+        print(f"{manifest.database} {manifest.server}\n\n{'table':<20}{'backed up':>12}{'restored':>12}")
+        for table, count in manifest.rows.items():
+            print(f"{table:<20}{count:>12}{verified.rows.get(table, 'none'):>12}")
+        for fault in verified.faults:
+            print(f"followthrough: {fault}", file=sys.stderr)
+        print("\nThe backup is sound." if not verified.faults else "\nThe backup is not sound.")
+        return 1 if verified.faults else 0
+    _, anew = keeping.restore(
+        arguments.file,
+        settings.database_url,
+        programs,
+        known=_known_revisions(),
+        bring_up_to_date=_bring_up_to_date,
+        replace=arguments.replace,
+        keep_sign_ins=arguments.keep_sign_ins,
+        now=datetime.now(UTC),
+    )
+    print(
+        f"Restored. {anew.sign_ins} sign-ins and {anew.invitations} invitations ended; "
+        f"the phones of {anew.clinics} clinics start anew."
+    )
+    return 0
 
 
 def run_resync(settings: Settings, _arguments: argparse.Namespace) -> None:
@@ -386,6 +442,31 @@ def _note(settings: Settings, clinic_id: UUID, command: str, patients: Sequence[
     done = audit.Done(operation=f"console: {command}", writes=False)
     with _database(settings).writing() as tx:
         audit.add_events(tx, clinic_id, None, None, done, patients, now=now)
+
+
+def _bring_up_to_date(url: str) -> None:
+    from alembic import command  # noqa: PLC0415  (the serving process has no use for it)
+
+    engine, _ = open_database(url)
+    with engine.connect() as connection:
+        config = _alembic()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
+
+
+def _known_revisions() -> list[str]:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  (as above)
+
+    return [script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()]
+
+
+def _alembic() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415  (as above)
+
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
+    return config
 
 
 def _database(settings: Settings) -> Database:

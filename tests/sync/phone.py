@@ -40,6 +40,7 @@ pragma synchronous = full;
 create table if not exists kept (name text primary key, value text not null);
 create table if not exists program (id text primary key, body text not null);
 create table if not exists session (id text primary key, version integer not null, body text, deleted integer not null);
+create table if not exists earlier (id text primary key, version integer not null, body text, deleted integer not null);
 create table if not exists queue (place integer primary key autoincrement, id text not null, item text not null,
     sent integer not null default 0);
 create index if not exists queue_of on queue (id, place);
@@ -165,7 +166,8 @@ class Phone:
         """
         try:
             self._push()
-            self._pull()
+            while self._pull():
+                self._push()
         except _LaterError as later:
             failures = int(self._kept("failures") or 0) + 1
             with self._writing():
@@ -248,8 +250,8 @@ class Phone:
             else:
                 self.db.execute("update queue set item = ? where place = ?", [json.dumps(item), place])
 
-    def _pull(self) -> None:
-        """Hear what is new, page by page."""
+    def _pull(self) -> bool:
+        """Hear what is new, page by page; True if that showed something to be said again."""
         while True:
             cursor = self._kept("cursor")
             answer = self._call("GET", "/sync/pull", params={"cursor": cursor} if cursor else {})
@@ -262,7 +264,9 @@ class Phone:
             with self._writing():
                 # The page and its cursor together: killed before, it is pulled again; after, it is all here.
                 if cursor is None:
-                    # Everything anew. The clinic's word replaces ours, the queue stays: it is the patient's.
+                    # Everything anew. The clinic's word replaces ours, the queue stays: it is the patient's. What was
+                    # heard earlier is kept until all is heard: a clinic restored from a backup has forgotten some.
+                    self.db.execute("insert or replace into earlier select * from session")
                     self.db.execute("delete from session")
                     self.db.execute("delete from program")
                 for program in page["programs"]:
@@ -274,8 +278,23 @@ class Phone:
                 for tombstone in page["tombstones"]:
                     self._store(tombstone["id"], tombstone["version"], None)
                 self._keep("cursor", page["cursor"])
-            if not page["has_more"]:
-                return
+                if not page["has_more"]:
+                    return self._say_again()
+
+    def _say_again(self) -> bool:
+        """Queue what the clinic had acknowledged and does not know any more, at the version it knows."""
+        rows = self.db.execute(
+            "select earlier.id, earlier.body, session.version from earlier left join session using (id)"
+            " where earlier.version > coalesce(session.version, 0) and (session.id is not null or not earlier.deleted)"
+            " and session.body is not earlier.body"
+            " and id not in (select id from queue union select id from conflict) order by id"
+        ).fetchall()
+        for session_id, text, version in rows:
+            body = json.loads(text)
+            said = {"op": "delete"} if body is None else {"op": "put", "session": body}
+            self._enqueue({"id": session_id, "base_version": version} | said)
+        self.db.execute("delete from earlier")
+        return bool(rows)
 
     def _call(self, method: str, path: str, **said: Any) -> httpx.Response:
         """A request as the patient; with a fresh token if the one at hand has run out."""
