@@ -22,7 +22,7 @@ from api.exports.jobs import lines, pages, private
 from api.settings import Settings, secret
 from api.sweeping import Sweeper, carrier
 from models.database import Database, open_database, sqlite_module
-from models.operations import accounts, audit, exporting, exports, feed, rejects, sweep
+from models.operations import accounts, audit, exporting, exports, feed, rejects, sweep, walls
 from models.operations.backups import keeping
 from models.operations.backups.postgres import Programs
 from models.operations.credentials import new_key
@@ -40,6 +40,15 @@ if TYPE_CHECKING:
 
 # What only some commands need is imported there: the routes and their words take half a second, twice what most do.
 ROOT = Path(__file__).parent.parent
+
+WALKS_THROUGH = """
+But it holds nobody back who connects as {role}: PostgreSQL asks a superuser, or a role that may bypass row-level
+security, nothing. Migrate as {role}; let the server connect as a role of its own:
+
+  create role followthrough_app login password '...' nosuperuser nobypassrls;
+  grant usage on schema public to followthrough_app;
+  grant select, insert, update, delete on all tables in schema public to followthrough_app;
+  alter default privileges in schema public grant select, insert, update, delete on tables to followthrough_app;"""
 
 
 def main(said: Sequence[str] | None = None) -> int:
@@ -106,8 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     refused.add_argument("ids", nargs="*", type=UUID, metavar="ID", help="only these")
     refused.add_argument("--clinic", type=UUID, help="only of this clinic")
     refused.add_argument("--all", action="store_true", help="list also those whose session was stored since")
-    _add_backups(command)
-    command("resync", run_resync, "After a restore by other means: let every phone start its pull anew.")
+    _add_keeping(command)
     telling = command("report", run_report, "Write a report as a page with its charts and tables into a folder.")
     telling.add_argument("--clinic", required=True, type=UUID, help="the clinic's id")
     telling.add_argument("--program", type=UUID, help="of one program; else of the whole clinic")
@@ -131,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_backups(command: Callable[[str, object, str], argparse.ArgumentParser]) -> None:
+def _add_keeping(command: Callable[[str, object, str], argparse.ArgumentParser]) -> None:
     saving = command("backup", run_backup, "Write the whole database into one file, while it is served.")
     saving.add_argument("--out", required=True, type=Path, metavar="FILE", help="is not overwritten")
     restoring = command("restore", run_restore, "Put a backup into the database, or try it out.")
@@ -145,6 +153,10 @@ def _add_backups(command: Callable[[str, object, str], argparse.ArgumentParser])
         each.add_argument(
             "--programs", type=Path, metavar="FOLDER", help="where pg_dump and pg_restore are (default: on the PATH)"
         )
+    command("resync", run_resync, "After a restore by other means: let every phone start its pull anew.")
+    walling = command("db", run_walls, "PostgreSQL: let the database itself keep clinics apart (row-level security).")
+    walling.add_argument("deed", choices=["harden", "soften"])
+    walling.add_argument("--check", action="store_true", help="only say how the wall stands; fail if it does not")
 
 
 def serve(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -322,6 +334,30 @@ def run_restore(settings: Settings, arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_walls(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Raise the second wall, take it down, or say how it stands."""
+    engine, _ = open_database(settings.database_url)
+    try:
+        with engine.begin() as connection:
+            if not arguments.check:
+                (walls.harden if arguments.deed == "harden" else walls.soften)(connection)
+            found = walls.walls(connection)
+    finally:
+        engine.dispose()
+    if arguments.deed == "soften" and not arguments.check:
+        print("There is no second wall. Restart the server.")
+        return 0
+    if found.open:
+        print(f"There is no second wall around: {', '.join(found.open)}.")
+    else:
+        print(
+            "The second wall stands around every clinic's tables." + ("" if arguments.check else " Restart the server.")
+        )
+    if found.passes_through:
+        print(WALKS_THROUGH.format(role=found.role))
+    return 1 if arguments.check and not found.stands else 0
+
+
 def run_resync(settings: Settings, _arguments: argparse.Namespace) -> None:
     """Void every cursor that was given out: a restored clinic may have forgotten what they count."""
     with _database(settings).writing() as tx:
@@ -451,7 +487,8 @@ def _bring_up_to_date(url: str) -> None:
     with engine.connect() as connection:
         config = _alembic()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        with walls.owner_sees_all(connection):
+            command.upgrade(config, "head")
     engine.dispose()
 
 

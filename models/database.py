@@ -18,6 +18,11 @@ from models.tables.base import Base
 POOL_SIZE = 12
 """Connections a process holds at most; as many as there are worker threads, so that no thread waits for one."""
 
+WALLED = "walled"
+"""Among what is known of a connection (`Connection.info`): whether row-level security was on as it was made."""
+COPYING = "followthrough.copying"
+"""The setting of PostgreSQL by which a backup reads every clinic's rows through the wall."""
+
 
 @dataclass(frozen=True, slots=True)
 class Database:
@@ -52,6 +57,7 @@ def open_database(url: str, **engine_options: Any) -> tuple[Engine, Database]:
             connect_args={"options": "-c jit=off -c timezone=UTC -c statement_timeout=30000 -c lock_timeout=10000"},
             **engine_options,
         )
+        event.listen(engine, "connect", _look_for_the_wall)
     else:
         raise ValueError(f"DATABASE_URL: {kind} is not supported; use sqlite or postgresql.")
     readers = engine.execution_options(readonly=True, postgresql_readonly=True)
@@ -117,6 +123,14 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.executescript(
         "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 10000;"
     )
+
+
+def _look_for_the_wall(connection: Any, record: Any) -> None:
+    # Once a connection, so that no transaction pays for a wall that is not there (models.operations.walls).
+    with connection.cursor() as cursor:
+        cursor.execute("select relrowsecurity from pg_catalog.pg_class where oid = to_regclass('clinic')")
+        record.info[WALLED] = cursor.fetchone() == (True,)
+    connection.rollback()
 
 
 def _begin_sqlite(connection: Connection) -> None:

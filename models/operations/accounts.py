@@ -14,6 +14,7 @@ from models.operations.callers import Caller
 from models.operations.credentials import hash_password, new_key
 from models.operations.ids import new_id
 from models.operations.sign_ins import email_key
+from models.operations.walls import across, within
 from models.refusals import EmailTaken, Invalid, Unknown
 from models.tables import STAFF, Account, Clinic, Login, Role
 
@@ -44,6 +45,7 @@ def create_clinic(
         cursor_key=new_key(),
         created_at=now,
     )
+    within(tx, clinic.id)
     tx.add(clinic)
     tx.flush()  # whatever is created in it next needs the row
     return clinic
@@ -53,6 +55,7 @@ def create_staff(
     tx: Session, clinic_id: UUID, *, role: Role, name: str, email: str, password: str, now: datetime
 ) -> Account:
     """A new member of staff with a login."""
+    within(tx, clinic_id)
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise Invalid(f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters.", field="/password")
     key = email_key(email)
@@ -83,12 +86,14 @@ def staff(tx: Session, caller: Caller) -> Sequence[Account]:
 
 def demo_clinic(tx: Session) -> Clinic | None:
     """The demo clinic, if one was made. Reads across clinics, by design: it looks for a clinic."""
-    return tx.scalars(select(Clinic).where(Clinic.is_demo).order_by(Clinic.created_at)).first()
+    with across(tx):
+        return tx.scalars(select(Clinic).where(Clinic.is_demo).order_by(Clinic.created_at)).first()
 
 
 def any_clinic(tx: Session) -> Clinic | None:
     """Any clinic at all: whether this database is in use. Reads across clinics, by design."""
-    return tx.scalars(select(Clinic).limit(1)).first()
+    with across(tx):
+        return tx.scalars(select(Clinic).limit(1)).first()
 
 
 def clinic_name(tx: Session, clinic_id: UUID) -> str:
@@ -98,6 +103,7 @@ def clinic_name(tx: Session, clinic_id: UUID) -> str:
 
 def console(tx: Session, clinic_id: UUID) -> Caller:
     """Whoever sits at the server's console, as the clinic's first administrator."""
+    within(tx, clinic_id)
     admins = select(Account).where(Account.clinic_id == clinic_id, Account.role == Role.ADMIN)
     admin = tx.scalars(admins.order_by(Account.created_at, Account.id)).first()
     if admin is None:

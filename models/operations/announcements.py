@@ -17,6 +17,7 @@ from models.adherence.kinds import Severity
 from models.database import insert_for
 from models.delivery.retries import FAILING_FOR, GONE, LEASE, Attempt, Failure, next_try
 from models.operations.ids import new_id
+from models.operations.walls import within
 from models.tables import Account, Announcement, Delivery, DeliveryChannel, EventKind, Patient, Role, Webhook
 
 MAILED_FROM = Severity.HIGH
@@ -104,6 +105,7 @@ def waiting(tx: Session, clinic_id: UUID, channels: Sequence[DeliveryChannel], *
     """Whom something is due for that nobody has taken on. Each has a queue of its own: one that does not answer keeps
     nobody else waiting.
     """
+    within(tx, clinic_id)
     rows = tx.execute(
         select(Delivery.channel, Delivery.target_id)
         .where(Delivery.clinic_id == clinic_id, Delivery.channel.in_(channels), _is_free(now))
@@ -116,6 +118,7 @@ def claim(tx: Session, clinic_id: UUID, target: Target, *, now: datetime) -> lis
     """Take on what is due for a target, oldest first, until the lease is over; others skip what we hold. What cannot be
     delivered any more, since nobody is there, is given up.
     """
+    within(tx, clinic_id)
     found = tx.scalars(
         select(Delivery)
         .where(
@@ -163,6 +166,7 @@ def settle(tx: Session, clinic_id: UUID, claimed: Claimed, attempt: Attempt, *, 
     """Write down what came of an attempt. What arrived has arrived, whoever holds the lease by now; a failure counts
     only while the lease is ours.
     """
+    within(tx, clinic_id)
     delivery = tx.scalars(
         select(Delivery)
         .where(

@@ -8,6 +8,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from models.operations.credentials import read_token
+from models.operations.walls import within
 from models.refusals import NotSignedIn
 from models.tables import Account, Clinic, Device, Patient, Proxy, Role, SignIn, Token, TokenKind
 
@@ -48,6 +49,7 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
     token = read_token(credential)
     if token is None:
         raise NotSignedIn("Sign in first: this needs a bearer token.")
+    within(tx, token.clinic_id)
     row = tx.execute(
         select(
             Account.id,

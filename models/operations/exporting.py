@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from models.adherence.kinds import Severity, meaning
 from models.operations.pseudonyms import Veil
+from models.operations.walls import within
 from models.reports.tables import Column, ColumnKind, Value
 from models.safety.red_flags import CHIPS
 from models.tables import (
@@ -104,6 +105,7 @@ def has_periods(content: ExportContent) -> bool:
 
 def count_rows(tx: Session, clinic_id: UUID, asked: Asked) -> int:
     """How many rows there are to look through now, whether they are asked for or not: that costs no join."""
+    within(tx, clinic_id)
     table = _CONTENTS[asked.content].table
     stmt = select(func.count()).select_from(table).where(table.clinic_id == clinic_id)
     return tx.execute(stmt).scalar_one()
@@ -117,6 +119,7 @@ def next_page(
     The keys are read first and by themselves, and what is not asked for is left out last: whatever is asked for, and
     whatever the database expects to find, a page looks at so many rows and no more.
     """
+    within(tx, clinic_id)
     content = _CONTENTS[asked.content]
     keys, width = content.key, len(content.key)
     fields = _fields(asked.content, de_identified=veil is not None)

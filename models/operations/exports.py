@@ -19,6 +19,7 @@ from models.operations.credentials import new_key
 from models.operations.exporting import Asked, Place, has_periods
 from models.operations.ids import new_id
 from models.operations.pseudonyms import Veil
+from models.operations.walls import within
 from models.refusals import Invalid, TooManyExports, Unknown
 from models.tables import Clinic, Export, ExportContent, ExportFailure, ExportFormat, ExportStatus
 
@@ -105,6 +106,7 @@ def check(said: ExportDraft) -> None:
 
 def asked_of(tx: Session, clinic_id: UUID, said: ExportDraft, *, now: datetime) -> Asked:
     """Which rows of a clinic an export without a job holds."""
+    within(tx, clinic_id)
     check(said)
     return _asked(tx, clinic_id, said.content, said.from_on, said.to_on, now)
 
@@ -147,6 +149,7 @@ def delete_export(tx: Session, caller: Caller, export_id: UUID) -> None:
 
 def waiting(tx: Session, clinic_id: UUID, *, now: datetime) -> list[tuple[datetime, UUID]]:
     """When they were asked for, and which: those that nobody works on, the oldest first."""
+    within(tx, clinic_id)
     rows = tx.execute(
         select(Export.requested_at, Export.id)
         .where(Export.clinic_id == clinic_id, _is_free(now))
@@ -159,6 +162,7 @@ def claim(tx: Session, clinic_id: UUID, export_id: UUID, *, now: datetime) -> Cl
     """Take an export on until the lease is over; None if another has it, or it is over. A workbook begins
     anew, for it can only be written in one go.
     """
+    within(tx, clinic_id)
     found = tx.scalars(
         select(Export)
         .where(Export.clinic_id == clinic_id, Export.id == export_id, _is_free(now))
@@ -195,6 +199,7 @@ def claim(tx: Session, clinic_id: UUID, export_id: UUID, *, now: datetime) -> Cl
 
 def advance(tx: Session, clinic_id: UUID, written: Claimed, *, now: datetime) -> Claimed | None:
     """Write down how far it has come, and have it for longer; None if it is not ours any more."""
+    within(tx, clinic_id)
     until = _until(written.format, now)
     values = {
         "rows_done": written.rows_done,
@@ -212,6 +217,7 @@ def begin_anew(tx: Session, clinic_id: UUID, claimed: Claimed) -> Claimed | None
     """Forget how far it had come: the file is not what was written down of it. That counts as an interruption, for it
     must not go on for ever. None if it is not ours any more.
     """
+    within(tx, clinic_id)
     nothing: dict[str, Any] = {"rows_done": 0, "rows_written": 0, "place": None, "bytes_done": 0, "checksum": 0}
     if not _write(tx, clinic_id, claimed, nothing | {"interruptions": Export.interruptions + 1}):
         return None
@@ -220,16 +226,19 @@ def begin_anew(tx: Session, clinic_id: UUID, claimed: Claimed) -> Claimed | None
 
 def release(tx: Session, clinic_id: UUID, claimed: Claimed) -> None:
     """Leave it to whoever comes next."""
+    within(tx, clinic_id)
     _write(tx, clinic_id, claimed, {"leased_until": None, "lease_holder": None})
 
 
 def finish(tx: Session, clinic_id: UUID, written: Claimed, *, now: datetime) -> bool:
     """The file is ready; its salt is forgotten. False if it is not ours any more."""
+    within(tx, clinic_id)
     return _end(tx, clinic_id, written, ExportStatus.DONE, now)
 
 
 def fail(tx: Session, clinic_id: UUID, claimed: Claimed, failure: ExportFailure, *, now: datetime) -> bool:
     """There will be no file. False if it is not ours any more."""
+    within(tx, clinic_id)
     return _end(tx, clinic_id, claimed, ExportStatus.FAILED, now, failure)
 
 
@@ -246,6 +255,7 @@ def forget_exports(tx: Session, clinic_id: UUID, *, now: datetime) -> None:
 
 def kept(tx: Session, clinic_id: UUID) -> dict[UUID, list[str]]:
     """Every export with the names under which something of it may lie: its file, and what its writer is at."""
+    within(tx, clinic_id)
     live = {ExportStatus.WAITING, ExportStatus.RUNNING, ExportStatus.DONE}
     rows = tx.execute(select(Export.id, Export.status, Export.lease_holder).where(Export.clinic_id == clinic_id))
     return {

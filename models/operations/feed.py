@@ -25,6 +25,7 @@ from models.operations.credentials import new_key
 from models.operations.notices import Caution, Notice, caution_for, notices_of
 from models.operations.policy import visible_patients, visible_programs
 from models.operations.sessions import Held, with_entries
+from models.operations.walls import across, within
 from models.refusals import ResyncRequired
 from models.tables import Clinic, Patient, Program, SessionLog
 
@@ -105,8 +106,10 @@ def void_cursors(tx: Session) -> int:
     """Make every cursor of every clinic one that cannot be gone on from; returns how many clinics there are. Works
     across clinics, by design: a database is restored as a whole.
     """
-    clinics = tx.scalars(select(Clinic.id)).all()
+    with across(tx):
+        clinics = tx.scalars(select(Clinic.id)).all()
     for clinic_id in clinics:
+        within(tx, clinic_id)
         tx.execute(update(Clinic).where(Clinic.id == clinic_id).values(cursor_key=new_key()))
     return len(clinics)
 

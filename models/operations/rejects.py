@@ -15,6 +15,7 @@ from models.operations.flags import Heard, loose_alarms, raise_alarms
 from models.operations.ids import new_id
 from models.operations.policy import visible_programs
 from models.operations.sessions import REFUSED, Item, Outcome, Result, record_sessions
+from models.operations.walls import within
 from models.refusals import Conflict, VersionMismatch
 from models.safety.red_flags import alarms, salvage
 from models.tables import Account, Patient, Program, Proxy, RejectedSession, SessionLog
@@ -86,6 +87,7 @@ def keep_refused(
 
 def rejects(tx: Session, clinic_id: UUID, *, landed: bool = False) -> Sequence[RejectedSession]:
     """A clinic's rejected items, oldest first; without those whose session was stored since, unless `landed`."""
+    within(tx, clinic_id)
     stmt = select(RejectedSession).where(RejectedSession.clinic_id == clinic_id)
     if not landed:
         stmt = stmt.where(~has_landed())
@@ -112,6 +114,7 @@ def has_landed() -> ColumnElement[bool]:
 
 def replay(tx: Session, reject: RejectedSession, item: Item, *, now: datetime) -> Result:
     """Say a rejected item again, for whoever sent it and by the clock it was sent by; notes what came of it."""
+    within(tx, reject.clinic_id)
     sent_at = None
     if reject.client_sent_at is not None:
         sent_at = now - (reject.received_at - reject.client_sent_at)

@@ -16,6 +16,7 @@ from models.operations.callers import PATIENTS_SIDE, Caller
 from models.operations.credentials import HeldToken, code_hash, fits, new_token, read_token
 from models.operations.ids import new_id
 from models.operations.throttles import count_failure, refuse_if_spent, throttle_keys
+from models.operations.walls import within
 from models.refusals import InvalidGrant, Refusal, WhichClinic
 from models.tables import (
     STAFF,
@@ -72,6 +73,7 @@ def candidates(tx: Session, email: str, clinic_id: UUID | None, *, address: str,
     logins = tx.execute(select(Login.clinic_id, Login.account_id).where(Login.email_key == email_key(email))).all()
     found = []
     for home, account_id in logins:
+        within(tx, home)
         row = tx.execute(
             select(Account.password_hash, Clinic.name)
             .join(Clinic, Clinic.id == Account.clinic_id)
@@ -106,6 +108,7 @@ def sign_in(tx: Session, chosen: Candidate | None, email: str, *, address: str, 
     if chosen is None:
         count_failure(tx, throttle_keys("login", name=email_key(email), address=address), now)
         return InvalidGrant("The e-mail or the password is wrong.")
+    within(tx, chosen.clinic_id)
     return _open(tx, chosen.clinic_id, chosen.account_id, None, STAFF_REFRESH_LASTS, now)
 
 
@@ -126,6 +129,7 @@ def redeem(
     ).one_or_none()
     patient = invitation = None
     if found is not None:
+        within(tx, found[0])
         # The patient first, as in `invite`: two that lock in turn must lock in the same order.
         whose = select(Invitation.patient_id).where(Invitation.clinic_id == found[0], Invitation.id == found[1])
         patient = tx.scalars(
@@ -188,6 +192,7 @@ def refresh(tx: Session, presented: str, now: datetime) -> Tokens | Refusal:
     held = read_token(presented)
     if held is None:
         return refused
+    within(tx, held.clinic_id)
     found = tx.execute(
         select(Token, SignIn, Account.role)
         .join(SignIn, and_(SignIn.clinic_id == Token.clinic_id, SignIn.id == Token.sign_in_id))

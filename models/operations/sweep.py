@@ -22,6 +22,7 @@ from models.operations.rejects import forget_rejects
 from models.operations.sign_ins import forget_expired_tokens
 from models.operations.standings import restate
 from models.operations.throttles import forget_old_failures
+from models.operations.walls import across, within
 from models.operations.weeks import recount_all, weeks_of
 from models.tables import Clinic, EventKind, Flag, Program, ProgramStanding, ProgramStatus
 
@@ -30,11 +31,13 @@ BATCH = 100
 
 def every_clinic(tx: Session) -> Sequence[UUID]:
     """Every clinic's id. Reads across clinics, by design: queues are drained clinic by clinic."""
-    return tx.scalars(select(Clinic.id).order_by(Clinic.id)).all()
+    with across(tx):
+        return tx.scalars(select(Clinic.id).order_by(Clinic.id)).all()
 
 
 def is_anything_due(tx: Session, clinic_id: UUID, *, now: datetime) -> bool:
     """Whether `announce_due` would find a flag; asked by reading, so that a quiet clinic costs no write."""
+    within(tx, clinic_id)
     return tx.scalars(_due(Flag.id, clinic_id, now).limit(1)).first() is not None
 
 
@@ -44,6 +47,7 @@ def announce_due(tx: Session, clinic_id: UUID, *, by_mail: bool = False, silentl
 
     Rows that another sweep holds are left to it. `silently` marks them as announced and tells nobody.
     """
+    within(tx, clinic_id)
     severity = severity_at(now)
     due = tx.execute(
         _due(Flag, clinic_id, now)
@@ -78,12 +82,14 @@ def thresholds_moved(tx: Session) -> Sequence[UUID]:
     """The clinics that moved a threshold by which not every program has been judged yet. Reads across clinics, by
     design: queues are drained clinic by clinic.
     """
-    rows = tx.execute(select(Clinic.id, Clinic.settings).order_by(Clinic.id))
+    with across(tx):
+        rows = tx.execute(select(Clinic.id, Clinic.settings).order_by(Clinic.id)).all()
     return [clinic_id for clinic_id, said in rows if said.get(CHANGED) != said.get(APPLIED)]
 
 
 def apply_thresholds(tx: Session, clinic_id: UUID, *, now: datetime) -> int:
     """Judge the next batch of programs by the thresholds their clinic moved; returns how many, 0 once all are."""
+    within(tx, clinic_id)
     clinic = tx.scalars(select(Clinic).where(Clinic.id == clinic_id).with_for_update(key_share=True)).one()
     changed = clinic.settings[CHANGED]
     since = datetime.fromisoformat(changed)
@@ -102,6 +108,7 @@ def apply_thresholds(tx: Session, clinic_id: UUID, *, now: datetime) -> int:
 
 def forget_expired(tx: Session, clinic_id: UUID, *, now: datetime) -> None:
     """Drop tokens, used assertions, throttle windows, rejected items, announcements, exports that no longer matter."""
+    within(tx, clinic_id)
     forget_expired_tokens(tx, clinic_id, now)
     forget_assertions(tx, clinic_id, now=now)
     forget_old_failures(tx, now)
@@ -112,6 +119,7 @@ def forget_expired(tx: Session, clinic_id: UUID, *, now: datetime) -> None:
 
 def program_batches(tx: Session, clinic_id: UUID, size: int = BATCH) -> Iterator[Sequence[UUID]]:
     """The ids of a clinic's programs that have a standing, `size` at a time."""
+    within(tx, clinic_id)
     last: UUID | None = None
     while True:
         stmt = select(Program.id).where(Program.clinic_id == clinic_id, Program.status != ProgramStatus.DRAFT)
@@ -128,6 +136,7 @@ def reassess(tx: Session, clinic_id: UUID, programs: Sequence[UUID], *, now: dat
     """Judge programs anew from their sessions and write what comes of it; returns those for which that made a
     difference, as it may once a pause has ended or a reason has faded.
     """
+    within(tx, clinic_id)
     before = _promises(tx, clinic_id, programs)
     _restate(tx, clinic_id, programs, now)
     after = _promises(tx, clinic_id, programs)
@@ -138,6 +147,7 @@ def misjudged(tx: Session, clinic_id: UUID, programs: Sequence[UUID]) -> list[UU
     """The programs whose standing or flags are not what the rules make of the same history as of the moment they
     were last written: none, if every write wrote what it should. Writes what it finds, for the caller to undo.
     """
+    within(tx, clinic_id)
     before = _promises(tx, clinic_id, programs)
     written = select(ProgramStanding.program_id, ProgramStanding.assessed_at).where(
         ProgramStanding.clinic_id == clinic_id, ProgramStanding.program_id.in_(programs)

@@ -15,6 +15,7 @@ from models.operations import feed, sweep
 from models.operations.backups import archive, postgres, sqlite
 from models.operations.backups.archive import BackupError, Manifest
 from models.operations.backups.postgres import Programs
+from models.operations.walls import within
 from models.tables import Invitation, SignIn
 
 RESTORED = "restored"
@@ -128,6 +129,7 @@ def start_anew(tx: Session, *, keep_sign_ins: bool, now: datetime) -> StartedAne
     """
     sign_ins = invitations = 0
     for clinic_id in [] if keep_sign_ins else sweep.every_clinic(tx):
+        within(tx, clinic_id)
         revoked = update(SignIn).where(SignIn.clinic_id == clinic_id, SignIn.revoked_at.is_(None))
         ended = update(Invitation).where(Invitation.clinic_id == clinic_id, Invitation.ended_at.is_(None))
         sign_ins += len(tx.scalars(revoked.values(revoked_at=now, revoked_because=RESTORED).returning(SignIn.id)).all())

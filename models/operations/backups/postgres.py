@@ -13,12 +13,18 @@ from uuid import uuid4
 from sqlalchemy import Connection, create_engine, func, make_url, select, table, text
 from sqlalchemy.exc import ProgrammingError
 
-from models.database import open_database
+from models.database import COPYING, open_database
 from models.operations.backups.archive import BackupError
 
 _TABLES = text(
     "select relname from pg_catalog.pg_class join pg_catalog.pg_namespace on pg_namespace.oid = relnamespace"
     " where relkind in ('r', 'p') and nspname = current_schema() order by relname"
+)
+
+_HIDDEN = text(
+    "select relname from pg_catalog.pg_class where relnamespace = current_schema()::regnamespace and relkind = 'r'"
+    " and row_security_active(oid) and not exists (select from pg_catalog.pg_policy"
+    " where polrelid = pg_class.oid and polname = 'followthrough_copy') order by relname"
 )
 
 
@@ -59,7 +65,10 @@ def copy(url: str, to: Path, programs: Programs) -> Copied:
         program = programs.find("pg_dump", _major(connection))
         snapshot = connection.execute(text("select pg_catalog.pg_export_snapshot()")).scalar_one()
         copied = Copied(_server(connection), revision(connection), rows(connection))
-        _run(program, url, "--format=custom", f"--snapshot={snapshot}", f"--file={to}")
+        hidden = connection.scalars(_HIDDEN).all()
+        if hidden:
+            raise BackupError(f"Rows of {', '.join(hidden)} may be hidden from this role; say followthrough db harden.")
+        _run(program, url, "--format=custom", f"--snapshot={snapshot}", f"--file={to}", "--enable-row-security")
     return copied
 
 
@@ -132,6 +141,8 @@ def _looking(url: str) -> Iterator[Connection]:
             # Counting is long work on a large database, and so is the copy that waits for its end.
             opened.execute(text("set local statement_timeout = 0"))
             opened.execute(text("set local idle_in_transaction_session_timeout = 0"))
+            # Behind a wall (models.operations.walls) we are let through to copy.
+            opened.execute(text("select pg_catalog.set_config(:setting, 'on', true)"), {"setting": COPYING})
             yield opened
     finally:
         engine.dispose()
@@ -150,7 +161,8 @@ def _run(program: str, url: str, *arguments: str) -> None:
     target = make_url(url).set(drivername="postgresql")
     password = target.password or target.query.get("password")
     plain = target.set(password=None).difference_update_query(["password"]).render_as_string()
-    environment = {"PGPASSWORD": str(password)} if password else {}
+    environment = {"PGOPTIONS": f"{os.environ.get('PGOPTIONS', '')} -c {COPYING}=on"}
+    environment |= {"PGPASSWORD": str(password)} if password else {}
     _said([program, "--no-password", f"--dbname={plain}", *arguments], environment)
 
 
