@@ -19,6 +19,7 @@ from models.database import insert_for
 from models.operations.callers import Caller
 from models.operations.ids import new_id
 from models.operations.patients import patient
+from models.operations.walls import within
 from models.tables import Account, AuditEvent, AuditHead, Role
 
 BATCH = 1000
@@ -88,6 +89,7 @@ def add_events(
     now: datetime,
 ) -> None:
     """Keep a deed on some patients' records: one statement."""
+    within(tx, clinic_id)
     rows = [
         {
             "clinic_id": clinic_id,
@@ -110,12 +112,14 @@ def add_events(
 
 def is_unsealed(tx: Session, clinic_id: UUID) -> bool:
     """Whether `seal` would find an event; asked by reading, so that a quiet clinic costs no write."""
+    within(tx, clinic_id)
     waiting = select(AuditEvent.id).where(AuditEvent.clinic_id == clinic_id, AuditEvent.seq.is_(None))
     return tx.scalars(waiting.limit(1)).first() is not None
 
 
 def seal(tx: Session, clinic_id: UUID) -> int:
     """Put up to a batch of a clinic's events into its chain; returns how many. Who seals holds the chain's end."""
+    within(tx, clinic_id)
     start = {"clinic_id": clinic_id, "seq": 0, "hash": BEGINNING}
     tx.execute(insert_for(tx, AuditHead).values(start).on_conflict_do_nothing())
     head = tx.scalars(
@@ -143,6 +147,7 @@ def seal(tx: Session, clinic_id: UUID) -> int:
 
 def verify(tx: Session, clinic_id: UUID, *, noted: str | None = None) -> Verdict:
     """Walk a clinic's chain from its beginning; `noted` is a head (`number:hash`) that was noted down earlier."""
+    within(tx, clinic_id)
     flaws: list[Flaw] = []
     seq, before = 0, BEGINNING
     hash_at: dict[int, bytes] = {}

@@ -2,7 +2,7 @@
 
 `followthrough db harden` raises it, by row-level security on every tenant table. Every query names its clinic anyway;
 behind the wall one that forgets to finds nothing. Where there is no wall, `within` and `across` cost nothing
-(docs/decisions/0011).
+(docs/decisions/0012).
 """
 
 from collections.abc import Iterator, Sequence
