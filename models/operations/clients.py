@@ -19,6 +19,7 @@ from models.operations.ids import new_id
 from models.operations.policy import SCOPES
 from models.operations.sign_ins import open_for_client
 from models.operations.throttles import count_failure, refuse_if_spent, throttle_keys
+from models.operations.walls import within
 from models.refusals import (
     Invalid,
     InvalidClient,
@@ -201,6 +202,7 @@ def _proved(
     tx: Session, assertion: Assertion, home: UUID, known_as: UUID, client_id: str | None, audience: str, now: datetime
 ) -> Registered | None:
     """The client that an assertion proves is calling; the assertion is used up by that."""
+    within(tx, home)
     text = public_id(home, known_as)
     row = tx.execute(
         _with_account(home).where(Client.id == known_as, Client.revoked_at.is_(None), Account.disabled_at.is_(None))
