@@ -5,6 +5,7 @@ FT := $(BIN)/python -m api.cli
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench bench-engine bench-export prove torture load demo-reset requirements clean
+.PHONY: help run test check bench bench-engine bench-export bench-login prove torture demo-reset requirements clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ bench: .venv/dev  ## Measure the engine and the worklist
 
 bench-export: .venv/dev  ## Export a million entries and say what that takes
 	@$(BIN)/python -m tests.bench.export
+
+bench-login: .venv/dev  ## Measure whether the time of a refused login tells that an address has an account
+	@$(BIN)/python -m tests.bench.login
 
 prove: .venv/dev  ## Take every guard of the policy and every clinic's filter away in turn, and see a test fail for each
 	@$(BIN)/python -m tests.proof.guards

@@ -12,12 +12,14 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from api import problems
+from api.hashing import Hashing
 from api.headers import SafeHeaders
 from api.limits import Door
 from api.logs import RequestLog
 from api.problems import Accidents
 from api.routes import (
     access,
+    accounts,
     adherence,
     audit,
     clients,
@@ -39,6 +41,7 @@ from api.settings import Settings
 from api.sweeping import Sweeper, carrier
 from api.visit import scopes_of, who_may
 from models.database import POOL_SIZE, Database
+from models.operations.sealing import Seal
 
 DESCRIPTION = """
 Home exercise in physical therapy: prescribe a program, log it from a phone, and see early, with reasons, who is
@@ -70,6 +73,8 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.allowed = settings.allowed
     app.state.exports = settings.exports
     app.state.token_endpoint = f"{settings.base_url}/v1/auth/token" if settings.base_url else None
+    app.state.seal = Seal(settings.secret_keys)
+    app.state.hashing = Hashing()
     problems.install(app)
     # The log comes first: routes are tried in order, and it is asked most.
     routers = (
@@ -91,6 +96,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         audit.router,
         clients.router,
         identity.router,
+        accounts.router,
         health.router,
     )
     for router in routers:

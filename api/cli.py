@@ -22,7 +22,7 @@ from api.exports.jobs import lines, pages, private
 from api.settings import Settings, secret
 from api.sweeping import Sweeper, carrier
 from models.database import Database, open_database, sqlite_module
-from models.operations import accounts, audit, exporting, exports, feed, rejects, sweep, walls
+from models.operations import accounts, audit, exporting, exports, feed, passwords, rejects, sweep, walls
 from models.operations.backups import keeping
 from models.operations.backups.postgres import Programs
 from models.operations.credentials import new_key
@@ -420,14 +420,18 @@ def create_clinic(settings: Settings, arguments: argparse.Namespace) -> None:
 def create_staff(settings: Settings, arguments: argparse.Namespace) -> None:
     """Create a member of staff and print the account's id; FOLLOWTHROUGH_PASSWORD says the password, or it is asked."""
     password = secret("FOLLOWTHROUGH_PASSWORD") or getpass.getpass("Password: ")
-    with _database(settings).writing() as tx:
+    database = _database(settings)
+    with database.reading() as tx:
+        about = passwords.about_new_staff(tx, arguments.clinic, arguments.name, arguments.email)
+    hashed = passwords.kept(password, about)
+    with database.writing() as tx:
         account = accounts.create_staff(
             tx,
             arguments.clinic,
             role=Role(arguments.role),
             name=arguments.name,
             email=arguments.email,
-            password=password,
+            password_hash=hashed,
             now=datetime.now(UTC),
         )
         print(account.id)

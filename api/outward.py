@@ -141,22 +141,43 @@ def send_mail(server: MailServer, to: str, message: EmailMessage, *, timeout: ti
 
 
 def mail_of(claimed: Claimed, server: MailServer, base_url: str | None) -> EmailMessage:
-    """The mail of an announcement: that someone needs attention, and how urgently; not who, nor why. The same to the
-    byte, and under the same Message-ID, each time it is sent.
+    """The mail of an announcement, under the same Message-ID each time it is sent, and the same to the byte unless it
+    carries a link.
     """
-    severity = claimed.payload["severity"]
-    whose = "A patient of yours" if claimed.is_theirs else "A patient of your clinic"
+    subject, text = _attention(claimed, base_url) if claimed.link is None else _password_link(claimed.link, base_url)
     message = EmailMessage()
     message["From"] = server.sender
     message["To"] = claimed.address
-    message["Subject"] = f"{whose} needs attention ({severity})"
+    message["Subject"] = subject
     message["Date"] = format_datetime(claimed.created_at)
     domain = server.sender.rpartition("@")[2]
     message["Message-ID"] = f"<{claimed.announcement_id.hex}.{claimed.target.id.hex}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies
-    where = f": {base_url}" if base_url else "."
-    message.set_content(f"{whose} needs attention; severity: {severity}.\n\nOpen your worklist{where}\n")
+    message.set_content(text)
     return message
+
+
+def _attention(claimed: Claimed, base_url: str | None) -> tuple[str, str]:
+    """That someone needs attention, and how urgently; not who, nor why."""
+    severity = claimed.payload["severity"]
+    whose = "A patient of yours" if claimed.is_theirs else "A patient of your clinic"
+    where = f": {base_url}" if base_url else "."
+    return (
+        f"{whose} needs attention ({severity})",
+        f"{whose} needs attention; severity: {severity}.\n\nOpen your worklist{where}\n",
+    )
+
+
+def _password_link(link: str, base_url: str | None) -> tuple[str, str]:
+    """What sets a password; not whose clinic it is. In the fragment, which browsers keep to themselves."""
+    how = f"Open this page to set a new one:\n\n{base_url}/set-password#token={link}"
+    if base_url is None:
+        how = f"Set a new one with this code:\n\n{link}"
+    text = (
+        f"Someone, you we hope, has asked for a new password.\n\n{how}\n\n"
+        "It works once, for 30 minutes from when it was asked for. If it was not you, there is nothing to do.\n"
+    )
+    return "Your new password", text
 
 
 def _address(text: str | int) -> IPv4Address | IPv6Address:

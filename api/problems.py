@@ -20,6 +20,14 @@ STATUS: dict[type[refusals.Refusal], int] = {
     refusals.InvalidGrant: 400,
     refusals.InvalidClient: 401,
     refusals.InvalidScope: 400,
+    refusals.OtpRequired: 400,
+    refusals.SecondFactorRequired: 403,
+    refusals.SecondFactorOn: 409,
+    refusals.NoSecondFactor: 409,
+    refusals.NoSecretKey: 409,
+    refusals.NoPassword: 409,
+    refusals.LastAdmin: 409,
+    refusals.Busy: 503,
     refusals.WhichClinic: 400,
     refusals.TooManyAttempts: 429,
     refusals.NotAllowed: 403,
@@ -142,6 +150,9 @@ async def _refused(request: Request, refusal: Exception) -> JSONResponse:
     if isinstance(refusal, refusals.TooManyAttempts):
         now = request.app.state.clock()
         headers["Retry-After"] = str(max(1, math.ceil((refusal.until - now).total_seconds())))
+    if isinstance(refusal, refusals.Busy):
+        headers["Retry-After"] = "2"
+        more |= _RETRYABLE
     if request.url.path.endswith("/auth/token"):
         # OAuth 2 clients read these two members (RFC 6749, 5.2).
         error = refusal.code if isinstance(refusal, _OAUTH) else "invalid_request"
@@ -223,6 +234,7 @@ async def _busy(request: Request, error: Exception) -> JSONResponse:
 
 
 _RETRYABLE = {"retryable": True}
+_THROTTLED = ("/v1/auth/token", "/v1/auth/password", "/v1/me/password", "/v1/me/second-factor")
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -303,6 +315,8 @@ def _describe(path: str, method: str, operation: dict[str, Any], roles: Sequence
         statuses += ["412", "428"]
     if path.endswith("/auth/token"):
         statuses += ["401", "429"]
+    if method != "get" and path.startswith(_THROTTLED):
+        statuses.append("429")
     operation["responses"].pop("422", None)
     for status in sorted(statuses):
         operation["responses"][status] = answer

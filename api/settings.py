@@ -1,5 +1,7 @@
 """What the environment says, read once."""
 
+import base64
+import binascii
 import os
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -7,6 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from models.delivery.addresses import Allowed
+from models.operations.sealing import KEY_BYTES
 
 _SMTP_PORTS = {"smtp": 587, "smtps": 465}
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -110,6 +113,9 @@ class Settings:
     """The folder of the exports' files, which all processes of this installation share and nobody else uses."""
     base_url: str | None = None
     """Where this installation is found: for the link in a mail, and whom assertions of clients must be meant for."""
+    """Where staff find this installation, for the link in a mail."""
+    secret_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    """What second factors are sealed with; none: there are no second factors."""
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -151,6 +157,7 @@ class Settings:
             mail=MailServer.of(smtp_url, said("MAIL_FROM", "")) if smtp_url else None,
             exports=Path(said("EXPORTS", str(cls.exports))),
             base_url=said("BASE_URL", "").rstrip("/") or None,
+            secret_keys=_keys(secret("FOLLOWTHROUGH_SECRET_KEY") or ""),
         )
 
 
@@ -191,3 +198,14 @@ def _network(said: str) -> str:
         return str(ip_network(said))
     except ValueError as error:
         raise ValueError(f"FOLLOWTHROUGH_TRUSTED_PROXIES: {said!r} is no address and no network.") from error
+
+
+def _keys(said: str) -> tuple[bytes, ...]:
+    wrong = f"FOLLOWTHROUGH_SECRET_KEY: {KEY_BYTES} bytes as base64, as `openssl rand -base64 {KEY_BYTES}` writes them."
+    try:
+        keys = tuple(base64.b64decode(one, validate=True) for one in said.split())
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(wrong) from error
+    if any(len(key) != KEY_BYTES for key in keys):
+        raise ValueError(wrong)
+    return keys

@@ -14,16 +14,17 @@ from pydantic import BaseModel, SecretStr
 from sqlalchemy.orm import Session
 
 from models.database import Database
-from models.operations.audit import Done, note
+from models.operations.audit import DONE, Done, add_events, note
 from models.operations.callers import Caller, identify
-from models.operations.policy import MAY, Deed, may, scopes_for
+from models.operations.policy import MAY, WHILE_ENROLLING, Deed, may, scopes_for
 from models.operations.replies import earlier_resource, remember_resource
-from models.refusals import NotAllowed, NotSignedIn, Refusal
+from models.operations.sealing import Seal
+from models.refusals import NotAllowed, NotSignedIn, Refusal, SecondFactorRequired
 from models.tables import Role
 
 KEPT = "keep_refused"
 """The operation of keeping what a route refused, so that nothing a patient entered is lost."""
-UNRECORDED = frozenset({Deed.READ_SHELF, Deed.USE_OWN_SIGN_IN})
+UNRECORDED = frozenset({Deed.READ_SHELF, Deed.USE_OWN_SIGN_IN, Deed.USE_OWN_LOGIN})
 """Deeds whose reading shows nobody's record. Whatever they write is on record."""
 
 _bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", auto_error=False)
@@ -88,6 +89,12 @@ class Visit:
                 self._append(known.caller, replace(self._told(writes=writes), outcome=code))
             raise
 
+    def note_entrance(self, tx: Session, clinic_id: UUID, account_id: UUID, outcome: str = DONE) -> None:
+        """Keep that somebody came in, or tried to: there is no caller yet."""
+        add_events(
+            tx, clinic_id, account_id, None, replace(self._told(writes=True), outcome=outcome), [None], now=self.now
+        )
+
     def _append(self, caller: Caller, deed: Done) -> None:
         with self.database.writing() as tx:
             note(tx, caller, deed, now=self.now)
@@ -116,6 +123,8 @@ class _Known:
         self.is_known = True
         if self.visit.deed is None or not may(caller, self.visit.deed):
             raise NotAllowed(_why_not(caller, self.visit.deed))
+        if caller.must_enrol and self.visit.deed not in WHILE_ENROLLING:
+            raise SecondFactorRequired("Your clinic requires a second factor; enrol one at /v1/me/second-factor first.")
         if caller.patient_id is not None and self.visit.deed not in UNRECORDED:
             caller.seen.add(caller.patient_id)
         return caller
@@ -177,6 +186,7 @@ class ByAnybody:
 
 AnybodysVisit = Annotated[Visit, Depends(ByAnybody())]
 ToUseOwnSignIn = Annotated[Visit, Depends(To(Deed.USE_OWN_SIGN_IN))]
+ToUseOwnLogin = Annotated[Visit, Depends(To(Deed.USE_OWN_LOGIN))]
 ToReadShelf = Annotated[Visit, Depends(To(Deed.READ_SHELF))]
 ToReadRecord = Annotated[Visit, Depends(To(Deed.READ_RECORD))]
 ToReadClinical = Annotated[Visit, Depends(To(Deed.READ_CLINICAL))]
@@ -210,6 +220,15 @@ def scopes_of(route: APIRoute) -> list[str]:
     """The scopes of which an integration needs one; empty where it needs none, or the route is not for it."""
     deed = deed_of(route)
     return [] if deed is None else scopes_for(deed)
+
+
+async def _seal(request: Request) -> Seal:
+    seal: Seal = request.app.state.seal
+    return seal
+
+
+Sealing = Annotated[Seal, Depends(_seal)]
+"""What the installation seals secrets with."""
 
 
 def etag(version: int) -> str:

@@ -41,6 +41,54 @@ class InvalidScope(Refusal):
     code = "invalid_scope"
 
 
+class OtpRequired(Refusal):
+    """The password fitted; the code of the second factor is missing."""
+
+    code = "otp_required"
+
+
+class SecondFactorRequired(Refusal):
+    """The clinic wants a second factor of everyone, and the caller has to enrol one first."""
+
+    code = "second_factor_required"
+
+
+class SecondFactorOn(Refusal):
+    """The account has a second factor already."""
+
+    code = "second_factor_on"
+
+
+class NoSecondFactor(Refusal):
+    """The account has no second factor, or has not begun to enrol one."""
+
+    code = "no_second_factor"
+
+
+class NoSecretKey(Refusal):
+    """The installation has no key to keep second factors under, or not the one it kept this one under."""
+
+    code = "no_secret_key"
+
+
+class NoPassword(Refusal):
+    """The account has no password to prove itself with."""
+
+    code = "no_password"
+
+
+class LastAdmin(Refusal):
+    """Nobody could administer the clinic any more."""
+
+    code = "last_admin"
+
+
+class Busy(Refusal):
+    """Too many wait for the same; try again in a moment."""
+
+    code = "busy"
+
+
 class WhichClinic(Refusal):
     """The e-mail and password fit accounts in several clinics."""
 

@@ -1,16 +1,21 @@
 """Signing in, staying signed in, and who is asking."""
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Header, Request, Response
 from pydantic import StringConstraints
+from starlette.concurrency import run_in_threadpool
 
+from api.hashing import Hashing, HashingRoom
 from api.schemas.clients import ASSERTION_TYPE, MAX_ASSERTION, ClientTokenOut
 from api.schemas.identity import INVITATION_GRANT, MeOut, StaffIn, StaffOut, StaffPage, TokensOut
-from api.visit import AnybodysVisit, ToReadStaff, ToRunClinic, ToUseOwnSignIn
-from models.operations import accounts, clients, sign_ins
+from api.visit import AnybodysVisit, Sealing, ToReadStaff, ToRunClinic, ToUseOwnSignIn, Visit
+from models.operations import accounts, clients, passwords, sign_ins
+from models.operations.audit import DONE
+from models.operations.sealing import Seal
 from models.refusals import Invalid, Refusal
 from models.tables import Role
 
@@ -28,8 +33,10 @@ async def _token_endpoint(request: Request) -> str:
 @router.post(
     "/auth/token", summary="Exchange a password, an invitation code, a refresh token or an assertion for tokens"
 )
-def exchange_token(
+async def exchange_token(
     visit: AnybodysVisit,
+    hashing: HashingRoom,
+    seal: Sealing,
     response: Response,
     audience: Annotated[str, Depends(_token_endpoint)],
     grant_type: Annotated[
@@ -41,6 +48,11 @@ def exchange_token(
     ],
     username: Said = None,
     password: Said = None,
+    otp: Annotated[
+        str | None,
+        StringConstraints(max_length=40),
+        Form(description="Where the account has a second factor: six digits of the app, or a recovery code."),
+    ] = None,
     clinic_id: Annotated[UUID | None, Form(description="Where an e-mail fits several clinics.")] = None,
     refresh_token: Said = None,
     code: Annotated[str | None, StringConstraints(max_length=40), Form(description="The invitation code.")] = None,
@@ -55,33 +67,24 @@ def exchange_token(
     ] = None,
     client_id: Annotated[str | None, Form(max_length=100, description="With an assertion: whose it is.")] = None,
     scope: Annotated[str | None, Form(max_length=300, description="With an assertion: less than was given.")] = None,
+    user_agent: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> TokensOut | ClientTokenOut:
     # Tokens must not end in a cache (RFC 6749, 5.1).
     response.headers["Cache-Control"] = "no-store"
-    database, now, address = visit.database, visit.now, visit.address
     outcome: sign_ins.Tokens | clients.ClientToken | Refusal
     if grant_type == "password":
-        email, secret = _needed(username, "username"), _needed(password, "password")
-        with database.reading() as tx:
-            found = sign_ins.candidates(tx, email, clinic_id, address=address, now=now)
-        chosen = sign_ins.choose(found, secret)
-        with database.writing() as tx:
-            outcome = sign_ins.sign_in(tx, chosen, email, address=address, now=now)
+        login = _Login(_needed(username, "username"), _needed(password, "password"), clinic_id, otp, user_agent)
+        outcome = await _by_password(visit, hashing, seal, login)
     elif grant_type == "refresh_token":
-        presented = _needed(refresh_token, "refresh_token")
-        with database.writing() as tx:
-            outcome = sign_ins.refresh(tx, presented, now)
+        outcome = await run_in_threadpool(_by_refresh, visit, _needed(refresh_token, "refresh_token"))
     elif grant_type == "client_credentials":
         if _needed(client_assertion_type, "client_assertion_type") != ASSERTION_TYPE:
             raise Invalid(f"Say {ASSERTION_TYPE}.", field="/client_assertion_type")
         assertion = _needed(client_assertion, "client_assertion")
-        with database.writing() as tx:
-            outcome = clients.sign_in(tx, assertion, client_id, scope, audience=audience, address=address, now=now)
+        outcome = await run_in_threadpool(_by_assertion, visit, assertion, client_id, scope, audience)
     else:
-        with database.writing() as tx:
-            outcome = sign_ins.redeem(
-                tx, _needed(code, "code"), birth_date, device_name or "phone", address=address, now=now
-            )
+        said = (_needed(code, "code"), birth_date, device_name or "phone")
+        outcome = await run_in_threadpool(_by_invitation, visit, *said, user_agent)
     if isinstance(outcome, Refusal):
         raise outcome
     return ClientTokenOut.of(outcome) if isinstance(outcome, clients.ClientToken) else TokensOut.of(outcome)
@@ -106,18 +109,94 @@ def list_staff(visit: ToReadStaff) -> StaffPage:
 
 
 @router.post("/staff", status_code=201, summary="Add a member of staff")
-def create_staff(said: StaffIn, visit: ToRunClinic) -> StaffOut:
+async def create_staff(said: StaffIn, visit: ToRunClinic, hashing: HashingRoom) -> StaffOut:
+    hashed = None
+    if said.password is not None:
+        about = await run_in_threadpool(_about_new, visit, said)
+        hashed = await hashing.run(passwords.kept, said.password.get_secret_value(), about)
+    return await run_in_threadpool(_add, visit, said, hashed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Login:
+    email: str
+    password: str
+    clinic_id: UUID | None
+    otp: str | None
+    agent: str | None
+
+
+async def _by_password(visit: Visit, hashing: Hashing, seal: Seal, login: _Login) -> sign_ins.Tokens | Refusal:
+    def look() -> list[sign_ins.Candidate]:
+        with visit.database.reading() as tx:
+            return sign_ins.candidates(tx, login.email, login.clinic_id, address=visit.address, now=visit.now)
+
+    def enter(chosen: sign_ins.Candidate | None) -> sign_ins.Tokens | Refusal:
+        with visit.database.writing() as tx:
+            outcome = sign_ins.sign_in(
+                tx,
+                chosen,
+                login.email,
+                address=visit.address,
+                agent=login.agent,
+                otp=login.otp,
+                seal=seal,
+                now=visit.now,
+            )
+            # Who tried is on record with every account they may have meant.
+            for meant in [chosen] if chosen is not None else found:
+                code = outcome.code if isinstance(outcome, Refusal) else DONE
+                visit.note_entrance(tx, meant.clinic_id, meant.account_id, code)
+            return outcome
+
+    found = await run_in_threadpool(look)
+    return await run_in_threadpool(enter, await hashing.run(sign_ins.choose, found, login.password))
+
+
+def _by_refresh(visit: Visit, presented: str) -> sign_ins.Tokens | Refusal:
+    with visit.database.writing() as tx:
+        return sign_ins.refresh(tx, presented, visit.now)
+
+
+def _by_invitation(
+    visit: Visit, code: str, birth_date: date | None, device_name: str, agent: str | None
+) -> sign_ins.Tokens | Refusal:
+    with visit.database.writing() as tx:
+        outcome = sign_ins.redeem(tx, code, birth_date, device_name, address=visit.address, agent=agent, now=visit.now)
+        if isinstance(outcome, sign_ins.Tokens):
+            visit.note_entrance(tx, outcome.clinic_id, outcome.account_id)
+        return outcome
+
+
+def _by_assertion(
+    visit: Visit, assertion: str, client_id: str | None, scope: str | None, audience: str
+) -> clients.ClientToken | Refusal:
+    with visit.database.writing() as tx:
+        outcome = clients.sign_in(
+            tx, assertion, client_id, scope, audience=audience, address=visit.address, now=visit.now
+        )
+        if isinstance(outcome, clients.ClientToken):
+            visit.note_entrance(tx, outcome.clinic_id, outcome.account_id)
+        return outcome
+
+
+def _about_new(visit: Visit, said: StaffIn) -> list[str]:
+    with visit.reading() as (tx, caller):
+        return passwords.about_new_staff(tx, caller.clinic_id, said.name, said.email)
+
+
+def _add(visit: Visit, said: StaffIn, password_hash: str | None) -> StaffOut:
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:
-            return next(StaffOut.model_validate(one) for one in accounts.staff(tx, caller) if one.id == known)
+            return StaffOut.model_validate(accounts.member(tx, caller, known))
         account = accounts.create_staff(
             tx,
             caller.clinic_id,
             role=Role(said.role),
             name=said.name,
             email=said.email,
-            password=said.password.get_secret_value(),
+            password_hash=password_hash,
             now=visit.now,
         )
         visit.remember(tx, caller, said, account.id)

@@ -11,17 +11,18 @@ from sqlalchemy.orm import Session
 
 from models.database import Database
 from models.operations.callers import Caller
-from models.operations.credentials import hash_password, new_key
+from models.operations.credentials import new_key
 from models.operations.ids import new_id
+from models.operations.links import drop_links
+from models.operations.revocations import revoke_sign_ins
+from models.operations.second_factors import forget
 from models.operations.sign_ins import email_key
 from models.operations.walls import across, within
-from models.refusals import EmailTaken, Invalid, Unknown
+from models.refusals import EmailTaken, Invalid, LastAdmin, Unknown
 from models.tables import STAFF, Account, Clinic, Login, Role
 
 TIME_ZONES = frozenset(available_timezones() - {"Factory", "localtime", "posixrules"})
 """IANA names, without those that mean the machine's own setting."""
-MIN_PASSWORD, MAX_PASSWORD = 12, 128
-"""NIST SP 800-63B: length, and no rules of composition."""
 
 
 def create_clinic(
@@ -52,12 +53,10 @@ def create_clinic(
 
 
 def create_staff(
-    tx: Session, clinic_id: UUID, *, role: Role, name: str, email: str, password: str, now: datetime
+    tx: Session, clinic_id: UUID, *, role: Role, name: str, email: str, password_hash: str | None, now: datetime
 ) -> Account:
-    """A new member of staff with a login."""
+    """A new member of staff with a login; without a password they set one by a link first."""
     within(tx, clinic_id)
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise Invalid(f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters.", field="/password")
     key = email_key(email)
     if tx.get(Login, {"email_key": key, "clinic_id": clinic_id}) is not None:
         raise EmailTaken("This e-mail address already has an account in this clinic.", field="/email")
@@ -67,7 +66,7 @@ def create_staff(
         role=role,
         name=name,
         email=email.strip(),
-        password_hash=hash_password(password),
+        password_hash=password_hash,
         created_at=now,
     )
     tx.add_all([account, Login(email_key=key, clinic_id=clinic_id, account_id=account.id)])
@@ -82,6 +81,57 @@ def staff(tx: Session, caller: Caller) -> Sequence[Account]:
         .where(Account.clinic_id == caller.clinic_id, Account.role.in_(STAFF))
         .order_by(Account.name, Account.id)
     ).all()
+
+
+def member(tx: Session, caller: Caller, staff_id: UUID, *, lock: bool = False) -> Account:
+    """A member of the clinic's staff."""
+    stmt = (
+        select(Account)
+        .where(Account.clinic_id == caller.clinic_id, Account.id == staff_id, Account.role.in_(STAFF))
+        .execution_options(populate_existing=True)
+    )
+    found = tx.scalars(stmt.with_for_update(key_share=True) if lock else stmt).one_or_none()
+    if found is None:
+        raise Unknown(f"No member of staff {staff_id}.")
+    return found
+
+
+def disable_staff(tx: Session, caller: Caller, staff_id: UUID, *, now: datetime) -> Account:
+    """Shut a member of staff out, at once: no sign-in and no link of theirs works again. Never the last administrator
+    who can sign in.
+    """
+    # All of them, in one order: two who disable each other must not both succeed.
+    admins = tx.scalars(
+        select(Account)
+        .where(Account.clinic_id == caller.clinic_id, Account.role == Role.ADMIN)
+        .order_by(Account.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).all()
+    account = member(tx, caller, staff_id, lock=True)
+    if account.disabled_at is not None:
+        return account
+    others = [one for one in admins if one.id != staff_id and one.disabled_at is None and one.password_hash is not None]
+    if account.role is Role.ADMIN and not others:
+        raise LastAdmin("This is the last administrator who can sign in; make another one first.")
+    account.disabled_at = now
+    revoke_sign_ins(tx, account.clinic_id, account.id, because="account_disabled", now=now)
+    drop_links(tx, account.clinic_id, account.id)
+    return account
+
+
+def enable_staff(tx: Session, caller: Caller, staff_id: UUID) -> Account:
+    """Let a member of staff sign in again, with the password and the second factor they had."""
+    account = member(tx, caller, staff_id, lock=True)
+    account.disabled_at = None
+    return account
+
+
+def reset_second_factor(tx: Session, caller: Caller, staff_id: UUID, *, now: datetime) -> None:
+    """Take a colleague's second factor off, whose phone is lost; their sign-ins end."""
+    account = member(tx, caller, staff_id, lock=True)
+    forget(tx, account)
+    revoke_sign_ins(tx, account.clinic_id, account.id, because="second_factor_reset", now=now)
 
 
 def demo_clinic(tx: Session) -> Clinic | None:

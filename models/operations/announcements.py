@@ -17,6 +17,7 @@ from models.adherence.kinds import Severity
 from models.database import insert_for
 from models.delivery.retries import FAILING_FOR, GONE, LEASE, Attempt, Failure, next_try
 from models.operations.ids import new_id
+from models.operations.links import MAILED_FOR, issue_link
 from models.operations.walls import within
 from models.tables import Account, Announcement, Delivery, DeliveryChannel, EventKind, Patient, Role, Webhook
 
@@ -61,6 +62,8 @@ class Claimed:
     """What to sign with, the present secret first."""
     is_theirs: bool
     """Mail: the patient is the recipient's own; otherwise the whole staff is told."""
+    link: str | None = None
+    """Mail: the token that sets a password, which is drawn as it leaves and not kept."""
     holder: UUID
     until: datetime
 
@@ -99,6 +102,14 @@ def announce_test(tx: Session, clinic_id: UUID, webhook_id: UUID, *, now: dateti
         created_at=now,
     )
     _send_out(tx, clinic_id, [announcement], [(announcement, DeliveryChannel.WEBHOOK, webhook_id)], now)
+
+
+def announce_reset(tx: Session, clinic_id: UUID, account_id: UUID, *, now: datetime) -> None:
+    """One mail for one account, with a link that sets its password; webhooks hear nothing of it."""
+    announcement = Announcement(
+        clinic_id=clinic_id, id=new_id(now), kind=EventKind.PASSWORD_RESET, payload={}, created_at=now
+    )
+    _send_out(tx, clinic_id, [announcement], [(announcement, DeliveryChannel.MAIL, account_id)], now)
 
 
 def waiting(tx: Session, clinic_id: UUID, channels: Sequence[DeliveryChannel], *, now: datetime) -> list[Target]:
@@ -145,6 +156,10 @@ def claim(tx: Session, clinic_id: UUID, target: Target, *, now: datetime) -> lis
     for delivery in found:
         delivery.leased_until, delivery.lease_holder = until, holder
     told = _told(tx, clinic_id, [delivery.announcement_id for delivery in found])
+    late = {one.id for one, _ in told if one.kind == EventKind.PASSWORD_RESET and one.created_at + MAILED_FOR <= now}
+    for delivery in found:
+        if delivery.announcement_id in late:
+            _finish(delivery, gave_up_at=now)
     return [
         Claimed(
             announcement_id=announcement.id,
@@ -155,10 +170,12 @@ def claim(tx: Session, clinic_id: UUID, target: Target, *, now: datetime) -> lis
             address=address,
             secrets=secrets,
             is_theirs=therapist_id == target.id,
+            link=_link(tx, announcement, target, now),
             holder=holder,
             until=until,
         )
         for announcement, therapist_id in told
+        if announcement.id not in late
     ]
 
 
@@ -299,6 +316,13 @@ def _told(tx: Session, clinic_id: UUID, ids: Sequence[UUID]) -> list[tuple[Annou
     )
     therapists = {patient_id: therapist_id for patient_id, therapist_id in rows}  # noqa: C416  (mypy reads rows so)
     return [(one, therapists.get(about[one.id]) if one.id in about else None) for one in found]
+
+
+def _link(tx: Session, announcement: Announcement, target: Target, now: datetime) -> str | None:
+    if announcement.kind != EventKind.PASSWORD_RESET:
+        return None
+    until = announcement.created_at + MAILED_FOR
+    return issue_link(tx, announcement.clinic_id, target.id, until=until, now=now).text
 
 
 def _finish(delivery: Delivery, *, delivered_at: datetime | None = None, gave_up_at: datetime | None = None) -> None:

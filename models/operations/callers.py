@@ -13,6 +13,8 @@ from models.refusals import NotSignedIn
 from models.tables import Account, Clinic, Device, Patient, Proxy, Role, SignIn, Token, TokenKind
 
 PATIENTS_SIDE = frozenset({Role.PATIENT, Role.PROXY})
+SECOND_FACTOR_REQUIRED = "second_factor_required"
+"""The clinic's setting: whoever signs in by password needs a second factor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,8 @@ class Caller:
     """Whether the clinic lets every therapist see every patient."""
     scopes: frozenset[str] = frozenset()
     """What an integration was given, or as much of it as it asked for."""
+    must_enrol: bool = False
+    """Their clinic requires a second factor, and they have none: they may do nothing else before."""
     seen: set[UUID] = field(default_factory=set, compare=False, repr=False)
     """Whose records they saw or changed, for the audit trail."""
 
@@ -63,6 +67,11 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
             Clinic.shares_caseloads,
             Account.scopes,
             SignIn.scopes,
+            and_(
+                Clinic.settings[SECOND_FACTOR_REQUIRED].as_boolean(),
+                Account.password_hash.is_not(None),
+                Account.second_factor_since.is_(None),
+            ),
         )
         .select_from(Token)
         .join(SignIn, and_(SignIn.clinic_id == Token.clinic_id, SignIn.id == Token.sign_in_id))
@@ -93,7 +102,8 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
     ).one_or_none()
     if row is None or (row[1] in PATIENTS_SIDE and row[5] is None):
         raise NotSignedIn("The token is unknown, expired or revoked; sign in again.")
-    account_id, role, name, sign_in_id, device_id, patient_id, last_sync_at, skew_seconds, shares, given, asked = row
+    account_id, role, name, sign_in_id, device_id, patient_id, last_sync_at, skew_seconds = row[:8]
+    shares, given, asked, must_enrol = row[8:]
     return Caller(
         clinic_id=token.clinic_id,
         account_id=account_id,
@@ -107,4 +117,5 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
         shares_caseloads=shares,
         # What is taken from an integration is out of its tokens at once.
         scopes=frozenset(given or ()) & frozenset(given or () if asked is None else asked),
+        must_enrol=bool(must_enrol),
     )

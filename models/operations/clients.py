@@ -66,6 +66,8 @@ class ClientToken:
     access: str
     lasts: timedelta
     scopes: Sequence[str]
+    clinic_id: UUID
+    account_id: UUID
 
 
 def public_id(clinic_id: UUID, client_id: UUID) -> str:
@@ -177,7 +179,8 @@ def sign_in(
     if not set(asked) <= set(given):
         return InvalidScope("Not every scope asked for was given to this client.", field="/scope")
     home, account_id = known.account.clinic_id, known.account.id
-    return ClientToken(open_for_client(tx, home, account_id, asked, TOKEN_LASTS, now), TOKEN_LASTS, asked)
+    access = open_for_client(tx, home, account_id, asked, TOKEN_LASTS, now)
+    return ClientToken(access, TOKEN_LASTS, asked, clinic_id=home, account_id=account_id)
 
 
 def forget_assertions(tx: Session, clinic_id: UUID, *, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Secrets: passwords, tokens and invitation codes, and what is kept of them.
+"""Secrets: passwords, tokens, invitation and recovery codes, and what is kept of them.
 
 Tokens are 256 random bits that carry their clinic's id, so that the look-up is routed; only hashes are stored.
 Randomness is drawn here and in `ids`, nowhere else.
@@ -9,7 +9,7 @@ import binascii
 import secrets
 from dataclasses import dataclass
 from hashlib import sha256
-from threading import BoundedSemaphore
+from unicodedata import normalize
 from uuid import UUID
 
 from argon2 import PasswordHasher
@@ -22,10 +22,9 @@ _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1"})
 CODE_LENGTH = 12
 """60 bits: beyond guessing at any rate the throttle lets through."""
 
-# OWASP's argon2id cost. Each hash takes some 20 MiB and a core for tens of milliseconds: two at a time, so that
-# a burst of logins does not starve the logs.
+# OWASP's argon2id cost. Each hash takes some 20 MiB and a core for tens of milliseconds; the doors bound how many run
+# at once, and never hash inside a transaction.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-_at_once = BoundedSemaphore(2)
 _NOBODYS_HASH = _hasher.hash("no account has this password")
 
 
@@ -83,25 +82,38 @@ def new_code() -> str:
     return "-".join(code[i : i + 4] for i in range(0, CODE_LENGTH, 4))
 
 
-def code_hash(code: str) -> bytes:
+def code_hash(code: str, purpose: bytes = b"invitation") -> bytes:
     """What is kept of a code; forgiving of case, spaces, dashes and look-alike letters."""
     plain = "".join(letter for letter in code.upper() if letter.isalnum()).translate(_READ_AS)
-    return sha256(b"invitation" + plain.encode()).digest()
+    return sha256(purpose + plain.encode()).digest()
+
+
+def new_shared_secret() -> str:
+    """A fresh secret to share with an authenticator app: 160 bits in base 32 (RFC 4226, section 4, R6)."""
+    return base64.b32encode(secrets.token_bytes(20)).decode()
+
+
+def new_nonce() -> bytes:
+    """A fresh number used once, of AES-GCM's size."""
+    return secrets.token_bytes(12)
+
+
+def as_typed(password: str) -> str:
+    """A password as every keyboard types it: composed (NFC), as RFC 8265 (4.2.2) says."""
+    return normalize("NFC", password)
 
 
 def hash_password(password: str) -> str:
     """What is kept of a password."""
-    with _at_once:
-        return _hasher.hash(password)
+    return _hasher.hash(as_typed(password))
 
 
 def fits(password: str, kept: str | None) -> bool:
     """Whether `password` is the one `kept` was made from; as slow when there is no account."""
-    with _at_once:
-        try:
-            return _hasher.verify(kept or _NOBODYS_HASH, password) and kept is not None
-        except (VerificationError, InvalidHashError):
-            return False
+    try:
+        return _hasher.verify(kept or _NOBODYS_HASH, as_typed(password)) and kept is not None
+    except (VerificationError, InvalidHashError):
+        return False
 
 
 def _held(clinic_id: UUID, secret: bytes) -> HeldToken:

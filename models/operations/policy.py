@@ -10,7 +10,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from models.operations.callers import Caller
-from models.tables import Patient, Program, ProgramStatus, Role, Source
+from models.tables import STAFF, Patient, Program, ProgramStatus, Role, Source
 
 
 class Reach(StrEnum):
@@ -27,6 +27,8 @@ class Deed(StrEnum):
     """What may be done. A route does one."""
 
     USE_OWN_SIGN_IN = "use_own_sign_in"
+    USE_OWN_LOGIN = "use_own_login"
+    """One's own password and second factor."""
     READ_SHELF = "read_shelf"
     READ_RECORD = "read_record"
     """What patients see of their own record too."""
@@ -53,6 +55,7 @@ _A, _T, _P, _X, _I, _U = Role.ADMIN, Role.THERAPIST, Role.PATIENT, Role.PROXY, R
 
 MAY: dict[Deed, frozenset[Role]] = {
     Deed.USE_OWN_SIGN_IN: frozenset({_A, _T, _P, _X, _I, _U}),
+    Deed.USE_OWN_LOGIN: STAFF,
     Deed.READ_SHELF: frozenset({_A, _T, _P, _X, _I, _U}),
     Deed.READ_RECORD: frozenset({_A, _T, _P, _X, _I, _U}),
     Deed.READ_CLINICAL: frozenset({_A, _T, _I, _U}),
@@ -69,6 +72,9 @@ MAY: dict[Deed, frozenset[Role]] = {
     Deed.TAKE_OUT: frozenset({_A}),
     Deed.READ_AUDIT: frozenset({_A, _U}),
 }
+
+WHILE_ENROLLING = frozenset({Deed.USE_OWN_SIGN_IN, Deed.USE_OWN_LOGIN})
+"""What is left to those whose clinic requires a second factor that they do not have yet."""
 
 REACH: dict[Role, Reach] = {
     Role.ADMIN: Reach.CLINIC,

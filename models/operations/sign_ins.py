@@ -1,4 +1,4 @@
-"""Signing in and staying signed in: password, invitation code, refresh.
+"""Signing in and staying signed in: password and second factor, invitation code, refresh; which sign-ins there are.
 
 A refusal that must leave a trace (a counted failure, a revoked family) is returned, not raised, so that the
 transaction it is recorded in commits; the door raises it afterwards.
@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, delete, select, update
+from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from models.operations.callers import PATIENTS_SIDE, Caller
 from models.operations.credentials import HeldToken, code_hash, fits, new_token, read_token
 from models.operations.ids import new_id
+from models.operations.sealing import NO_KEY, Seal
+from models.operations.second_factors import prove
 from models.operations.throttles import count_failure, refuse_if_spent, throttle_keys
 from models.operations.walls import within
-from models.refusals import InvalidGrant, Refusal, WhichClinic
+from models.refusals import InvalidGrant, OtpRequired, Refusal, Unknown, WhichClinic
 from models.tables import (
     STAFF,
     Account,
@@ -41,6 +43,9 @@ PATIENT_REFRESH_LASTS = timedelta(days=180)
 GRACE = timedelta(seconds=60)
 """A refresh repeated this soon is a lost answer, not a theft: it gets the same successor."""
 INVITATION_TRIES = 5
+LONGEST_AGENT = 200
+"""Characters of a User-Agent that are kept."""
+_NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class Tokens:
     access: str
     refresh: str
     access_lasts: timedelta
+    clinic_id: UUID
+    account_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,21 @@ class Candidate:
     password_hash: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSignIn:
+    """A sign-in that still works."""
+
+    id: UUID
+    created_at: datetime
+    last_used_at: datetime
+    """When its newest token was given out."""
+    address: str | None
+    agent: str | None
+    device_id: UUID | None
+    is_this: bool
+    """The one that asks."""
+
+
 def email_key(email: str) -> str:
     """How an address is looked up."""
     return email.strip().casefold()
@@ -70,9 +92,15 @@ def email_key(email: str) -> str:
 def candidates(tx: Session, email: str, clinic_id: UUID | None, *, address: str, now: datetime) -> list[Candidate]:
     """Accounts that `email` may sign in to; refuses when the failures allowed are spent."""
     refuse_if_spent(tx, throttle_keys("login", name=email_key(email), address=address), now)
-    logins = tx.execute(select(Login.clinic_id, Login.account_id).where(Login.email_key == email_key(email))).all()
+    return may_sign_in(tx, email, clinic_id)
+
+
+def may_sign_in(tx: Session, email: str, clinic_id: UUID | None) -> list[Candidate]:
+    """Staff accounts of an address that are not disabled, in any clinic or in one."""
+    logins = tx.execute(select(Login.clinic_id, Login.account_id).where(Login.email_key == email_key(email)))
     found = []
-    for home, account_id in logins:
+    # Nobody is looked for too, so that an unknown address costs as many statements.
+    for home, account_id in [(row[0], row[1]) for row in logins] or [(_NOBODY, _NOBODY)]:
         within(tx, home)
         row = tx.execute(
             select(Account.password_hash, Clinic.name)
@@ -103,17 +131,43 @@ def choose(found: list[Candidate], password: str) -> Candidate | None:
     return fitting[0] if fitting else None
 
 
-def sign_in(tx: Session, chosen: Candidate | None, email: str, *, address: str, now: datetime) -> Tokens | Refusal:
-    """Open a sign-in for the account whose password fitted, or count the failure."""
-    if chosen is None:
+def sign_in(
+    tx: Session,
+    chosen: Candidate | None,
+    email: str,
+    *,
+    address: str,
+    agent: str | None = None,
+    otp: str | None = None,
+    seal: Seal = NO_KEY,
+    now: datetime,
+) -> Tokens | Refusal:
+    """Open a sign-in for the account whose password fitted, if the second factor fits too; or count the failure. That
+    there is a second factor is told only to whom the password fitted.
+    """
+    account = _still(tx, chosen) if chosen is not None else None
+    if account is None:
         count_failure(tx, throttle_keys("login", name=email_key(email), address=address), now)
         return InvalidGrant("The e-mail or the password is wrong.")
-    within(tx, chosen.clinic_id)
-    return _open(tx, chosen.clinic_id, chosen.account_id, None, STAFF_REFRESH_LASTS, now)
+    if account.second_factor_since is not None:
+        if not otp:
+            return OtpRequired("Say also the code of the authenticator app, or a recovery code, as otp.", field="/otp")
+        refused = prove(tx, account.clinic_id, account.id, seal, otp, address=address, now=now)
+        if refused is not None:
+            return refused
+    lasts = STAFF_REFRESH_LASTS
+    return _open(tx, account.clinic_id, account.id, None, lasts, now, address=address, agent=agent)
 
 
 def redeem(
-    tx: Session, code: str, birth_date: date | None, device_name: str, *, address: str, now: datetime
+    tx: Session,
+    code: str,
+    birth_date: date | None,
+    device_name: str,
+    *,
+    address: str,
+    agent: str | None = None,
+    now: datetime,
 ) -> Tokens | Refusal:
     """Exchange an invitation code, once, for tokens bound to a new device of the patient.
 
@@ -165,7 +219,8 @@ def redeem(
     )
     tx.add(device)
     tx.flush()  # the sign-in's foreign key needs it
-    return _open(tx, patient.clinic_id, account_id, device.id, PATIENT_REFRESH_LASTS, now)
+    lasts = PATIENT_REFRESH_LASTS
+    return _open(tx, patient.clinic_id, account_id, device.id, lasts, now, address=address, agent=agent)
 
 
 def _patients_account(tx: Session, patient: Patient, now: datetime) -> UUID:
@@ -221,6 +276,8 @@ def refresh(tx: Session, presented: str, now: datetime) -> Tokens | Refusal:
             access=_issue(tx, signed_in, TokenKind.ACCESS, ACCESS_LASTS, now).text,
             refresh=held.unseal(token.successor_sealed).text,
             access_lasts=ACCESS_LASTS,
+            clinic_id=signed_in.clinic_id,
+            account_id=signed_in.account_id,
         )
     lasts = PATIENT_REFRESH_LASTS if role in PATIENTS_SIDE else STAFF_REFRESH_LASTS
     successor = _issue(tx, signed_in, TokenKind.REFRESH, lasts, now)
@@ -235,6 +292,8 @@ def refresh(tx: Session, presented: str, now: datetime) -> Tokens | Refusal:
         access=_issue(tx, signed_in, TokenKind.ACCESS, ACCESS_LASTS, now).text,
         refresh=successor.text,
         access_lasts=ACCESS_LASTS,
+        clinic_id=signed_in.clinic_id,
+        account_id=signed_in.account_id,
     )
 
 
@@ -257,22 +316,107 @@ def open_for_client(
     return _issue(tx, signed_in, TokenKind.ACCESS, lasts, now).text
 
 
+def open_sign_ins(tx: Session, caller: Caller, *, now: datetime) -> list[OpenSignIn]:
+    """The caller's own, the latest used first: those a token of which still works."""
+    newest = func.max(Token.issued_at)
+    rows = tx.execute(
+        select(SignIn, newest)
+        .join(Token, and_(Token.clinic_id == SignIn.clinic_id, Token.sign_in_id == SignIn.id))
+        .join(Device, and_(Device.clinic_id == SignIn.clinic_id, Device.id == SignIn.device_id), isouter=True)
+        .where(
+            SignIn.clinic_id == caller.clinic_id,
+            SignIn.account_id == caller.account_id,
+            SignIn.revoked_at.is_(None),
+            Device.revoked_at.is_(None),
+            Token.expires_at > now,
+        )
+        .group_by(SignIn.clinic_id, SignIn.id)
+        .order_by(newest.desc(), SignIn.id.desc())
+        .limit(100)
+    )
+    return [
+        OpenSignIn(
+            id=one.id,
+            created_at=one.created_at,
+            last_used_at=used,
+            address=one.address,
+            agent=one.agent,
+            device_id=one.device_id,
+            is_this=one.id == caller.sign_in_id,
+        )
+        for one, used in rows
+    ]
+
+
+def revoke_sign_in(tx: Session, caller: Caller, sign_in_id: UUID, now: datetime) -> None:
+    """End one of the caller's own sign-ins; ended already, it stays as it is."""
+    found = tx.scalars(
+        select(SignIn)
+        .where(SignIn.clinic_id == caller.clinic_id, SignIn.account_id == caller.account_id, SignIn.id == sign_in_id)
+        .with_for_update()
+    ).one_or_none()
+    if found is None:
+        raise Unknown(f"No sign-in {sign_in_id}.")
+    if found.revoked_at is None:
+        found.revoked_at, found.revoked_because = now, "revoked"
+
+
 def forget_expired_tokens(tx: Session, clinic_id: UUID, now: datetime) -> None:
     """Drop tokens that stopped working a day ago or more."""
     tx.execute(delete(Token).where(Token.clinic_id == clinic_id, Token.expires_at < now - timedelta(days=1)))
 
 
+def _still(tx: Session, chosen: Candidate) -> Account | None:
+    """The account, if the password that fitted is still its own. Held until the sign-in is there, so that whoever
+    changes the password at this moment finds it and ends it.
+    """
+    within(tx, chosen.clinic_id)
+    return tx.scalars(
+        select(Account)
+        .where(
+            Account.clinic_id == chosen.clinic_id,
+            Account.id == chosen.account_id,
+            Account.password_hash == chosen.password_hash,
+            Account.disabled_at.is_(None),
+        )
+        .with_for_update(read=True)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
 def _open(
-    tx: Session, clinic_id: UUID, account_id: UUID, device_id: UUID | None, refresh_lasts: timedelta, now: datetime
+    tx: Session,
+    clinic_id: UUID,
+    account_id: UUID,
+    device_id: UUID | None,
+    refresh_lasts: timedelta,
+    now: datetime,
+    *,
+    address: str | None = None,
+    agent: str | None = None,
 ) -> Tokens:
-    signed_in = SignIn(clinic_id=clinic_id, id=new_id(now), account_id=account_id, device_id=device_id, created_at=now)
+    signed_in = SignIn(
+        clinic_id=clinic_id,
+        id=new_id(now),
+        account_id=account_id,
+        device_id=device_id,
+        address=address,
+        agent=_printable(agent),
+        created_at=now,
+    )
     tx.add(signed_in)
     tx.flush()  # the tokens' foreign key needs it
     return Tokens(
         access=_issue(tx, signed_in, TokenKind.ACCESS, ACCESS_LASTS, now).text,
         refresh=_issue(tx, signed_in, TokenKind.REFRESH, refresh_lasts, now).text,
         access_lasts=ACCESS_LASTS,
+        clinic_id=clinic_id,
+        account_id=account_id,
     )
+
+
+def _printable(agent: str | None) -> str | None:
+    return "".join(letter for letter in agent if letter.isprintable())[:LONGEST_AGENT] if agent else None
 
 
 def _issue(tx: Session, signed_in: SignIn, kind: TokenKind, lasts: timedelta, now: datetime) -> HeldToken:

@@ -18,6 +18,7 @@ from models.operations.courses import courses
 from models.operations.exports import forget_exports
 from models.operations.flag_settings import APPLIED, CHANGED
 from models.operations.flags import Because, is_due, severity_at
+from models.operations.links import forget_links
 from models.operations.rejects import forget_rejects
 from models.operations.sign_ins import forget_expired_tokens
 from models.operations.standings import restate
@@ -107,9 +108,10 @@ def apply_thresholds(tx: Session, clinic_id: UUID, *, now: datetime) -> int:
 
 
 def forget_expired(tx: Session, clinic_id: UUID, *, now: datetime) -> None:
-    """Drop tokens, used assertions, throttle windows, rejected items, announcements, exports that no longer matter."""
+    """Drop what no longer matters: tokens, links, assertions, throttle windows, rejects, announcements, exports."""
     within(tx, clinic_id)
     forget_expired_tokens(tx, clinic_id, now)
+    forget_links(tx, clinic_id, now)
     forget_assertions(tx, clinic_id, now=now)
     forget_old_failures(tx, now)
     forget_rejects(tx, clinic_id, now=now)

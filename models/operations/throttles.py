@@ -18,12 +18,16 @@ PER_ADDRESS = 50
 """Failures in a window from one network address; a clinic's staff may share one."""
 PER_NAME = 200
 """Failures in a window for one name from anywhere; high, or anyone could lock anyone out."""
+PER_PROVEN_NAME = 10
+"""The same where only who has the password, or the token, gets so far: six digits are few (RFC 6238 says so)."""
+PER_MAILED_NAME = 5
+"""Mails in a window to one address. Whoever spends them has made us send five that work."""
 
 
-def throttle_keys(what: str, *, name: str, address: str) -> list[tuple[str, int]]:
+def throttle_keys(what: str, *, name: str, address: str, per_name: int = PER_NAME) -> list[tuple[str, int]]:
     """What is counted for one attempt: (key, limit) by name, by address and by both, as digests."""
     return [
-        (_key(what, "name", name), PER_NAME),
+        (_key(what, "name", name), per_name),
         (_key(what, "address", address), PER_ADDRESS),
         (_key(what, "both", name, address), PER_NAME_HERE),
     ]

@@ -47,6 +47,8 @@ class Account(Identified, Base, kw_only=True):
     password_hash: Mapped[str | None] = mapped_column(default=None)
     scopes: Mapped[list[str] | None] = mapped_column(default=None)
     """What an integration may do; None: it is not one."""
+    second_factor_since: Mapped[datetime | None] = mapped_column(default=None)
+    """From then on a password alone opens nothing."""
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None] = mapped_column(default=None)
 
@@ -114,6 +116,10 @@ class SignIn(Identified, Base, kw_only=True):
     device_id: Mapped[UUID | None] = mapped_column(default=None)
     scopes: Mapped[list[str] | None] = mapped_column(default=None)
     """What an integration asked for, of what its account may; None: it is not one."""
+    address: Mapped[str | None] = mapped_column(default=None)
+    """The network address it was opened from."""
+    agent: Mapped[str | None] = mapped_column(default=None)
+    """What the browser or app called itself."""
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None] = mapped_column(default=None)
     revoked_because: Mapped[str | None] = mapped_column(default=None)
@@ -139,6 +145,46 @@ class Token(Tenant, Base, kw_only=True):
     """When a refresh token was first exchanged; a second time is a theft or a lost answer."""
     successor_sealed: Mapped[bytes | None] = mapped_column(LargeBinary(32), default=None)
     """The token it was exchanged for, readable only by who holds this one."""
+
+
+class SecondFactor(Tenant, Base, kw_only=True):
+    """What an account's authenticator app and we both know. It counts once the account says since when."""
+
+    __tablename__ = "second_factor"
+    __table_args__ = (of("account", "account_id"), {"info": TENANT})
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    """The secret, readable only with a key that is not in the database."""
+    created_at: Mapped[datetime]
+    last_step: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    """The time step of the last code taken: neither it nor an earlier one is taken again."""
+
+
+class RecoveryCode(Tenant, Base, kw_only=True):
+    """A code that stands in for the app, once: it is deleted when it is used. Only the SHA-256 is kept."""
+
+    __tablename__ = "recovery_code"
+    __table_args__ = (of("account", "account_id"), {"info": TENANT})
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+
+
+class PasswordLink(Tenant, Base, kw_only=True):
+    """A token that sets an account's password, once: it is deleted when it is used. Only the SHA-256 is kept."""
+
+    __tablename__ = "password_link"
+    __table_args__ = (
+        of("account", "account_id"),
+        Index("ix_password_link_account", "clinic_id", "account_id"),
+        {"info": TENANT},
+    )
+
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    account_id: Mapped[UUID]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
 
 
 class Throttle(Base, kw_only=True):

@@ -18,6 +18,7 @@ class EventKind(StrEnum):
     FLAG_OPENED = "flag.opened"
     FLAG_RISEN = "flag.risen"
     WEBHOOK_TEST = "webhook.test"
+    PASSWORD_RESET = "password.reset"  # noqa: S105  (a word, not a secret)
 
 
 class DeliveryChannel(StrEnum):

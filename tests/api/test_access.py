@@ -21,6 +21,8 @@ SAYING = {*STAFF, Role.PATIENT, Role.PROXY, Role.INTEGRATION}
 PHONES = {Role.PATIENT, Role.PROXY}
 READERS = {*STAFF, Role.INTEGRATION, Role.AUDITOR}
 """Whoever sees what the clinic noted."""
+OWN_LOGIN = {*STAFF, Role.AUDITOR}
+"""Whoever signs in by password."""
 RECORDERS = {*STAFF, Role.INTEGRATION}
 SESSION = {
     "program_id": "{program_id}",
@@ -81,6 +83,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "discharge_patient": {"maintenance": {"protocol": "neck-posture-desk"}, "acknowledged": ALL_RULES},
     "stop_program": {"reason": "no_time"},
     "create_staff": {"role": "admin", "name": "A", "email": "a@b.example", "password": "long enough for this"},
+    "change_password": {"present": "long enough for this", "password": "another one of such length"},
+    "begin_second_factor": {"present": "long enough for this"},
+    "confirm_second_factor": {"otp": "123456"},
+    "renew_recovery_codes": {"otp": "123456"},
+    "take_off_second_factor": {"otp": "123456"},
+    "decide_sign_in_rules": {"second_factor_required": False},
     "create_webhook": {"url": "https://hooks.example/new"},
     "amend_webhook": {"url": "https://hooks.example/other"},
     "request_export": {"content": "sessions"},
@@ -105,6 +113,22 @@ MAY: dict[str, set[Role]] = {
     "exchange_token": set(),
     "revoke_token": EVERYONE,
     "get_me": EVERYONE,
+    "ask_password_reset": set(),
+    "set_password": set(),
+    "change_password": OWN_LOGIN,
+    "list_sign_ins": EVERYONE,
+    "revoke_sign_in": EVERYONE,
+    "get_second_factor": OWN_LOGIN,
+    "begin_second_factor": OWN_LOGIN,
+    "confirm_second_factor": OWN_LOGIN,
+    "renew_recovery_codes": OWN_LOGIN,
+    "take_off_second_factor": OWN_LOGIN,
+    "get_sign_in_rules": {*STAFF, Role.AUDITOR},
+    "decide_sign_in_rules": {Role.ADMIN},
+    "disable_staff": {Role.ADMIN},
+    "enable_staff": {Role.ADMIN},
+    "invite_staff": {Role.ADMIN},
+    "reset_second_factor": {Role.ADMIN},
     "list_staff": {*STAFF, Role.AUDITOR},
     "create_staff": {Role.ADMIN},
     "list_exercises": EVERYONE,
@@ -297,6 +321,7 @@ SCOPED: dict[str, set[str]] = {
 VERSIONS = {
     "decide_access_settings": 1,
     "decide_report_settings": 1,
+    "decide_sign_in_rules": 1,
     "amend_patient": 1,
     "amend_condition": 1,
     "revise_program": 4,

@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 
 from models.database import POOL_SIZE, open_database, sqlite_module
 from models.operations import accounts
+from models.operations.credentials import hash_password
 from models.tables import Role
 from seed_data.load import load
 from tests.bench.clinics import many_flags
@@ -242,11 +243,11 @@ def _people(tx: Session) -> list[Someone]:
     now = datetime.now(UTC)
     ines = a_clinic(tx, zone="UTC", now=now)
     many_flags(tx, ines.clinic_id, ines.account_id, programs=PROGRAMS, due=DUE, closed_each=1, now=now)
-    staff = []
+    staff, kept = [], hash_password(PASSWORD)
     for number in range(CLIENTS // 10):
         email = f"staff{number}@load.example"
         accounts.create_staff(
-            tx, ines.clinic_id, role=Role.THERAPIST, name=f"T {number}", email=email, password=PASSWORD, now=now
+            tx, ines.clinic_id, role=Role.THERAPIST, name=f"T {number}", email=email, password_hash=kept, now=now
         )
         staff.append(Someone(a_token(tx, ines, now=now), email=email))
     starts_on = now.date() - timedelta(days=14)

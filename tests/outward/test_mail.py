@@ -65,6 +65,30 @@ def test_a_mail_sent_again_is_the_same_mail() -> None:
     assert other["Subject"] == "A patient of your clinic needs attention (urgent)"
 
 
+@pytest.mark.parametrize(
+    ("base_url", "where"),
+    [
+        ("https://ft.clinic.example", f"https://ft.clinic.example/set-password#token=ft_{'x' * 64}"),
+        (None, f"ft_{'x' * 64}"),
+    ],
+)
+def test_a_mail_that_sets_a_password_names_nobody_and_no_clinic(
+    postbox: Postbox, base_url: str | None, where: str
+) -> None:
+    claimed = replace(CLAIMED, kind="password.reset", payload={}, link=f"ft_{'x' * 64}")
+    server = server_at(postbox.port)
+    assert send_mail(server, INES, mail_of(claimed, server, base_url)) == Attempt()
+    ((_, received),) = postbox.received
+    assert received["Subject"] == "Your new password"
+    lines = received.get_content().splitlines()
+    assert where in lines
+    assert [line for line in lines if line and line != where] == [
+        "Someone, you we hope, has asked for a new password.",
+        "Open this page to set a new one:" if base_url else "Set a new one with this code:",
+        "It works once, for 30 minutes from when it was asked for. If it was not you, there is nothing to do.",
+    ]
+
+
 @pytest.mark.parametrize("says", ["451 later", "550 no such mailbox"])
 def test_what_the_server_refuses_is_told(postbox: Postbox, says: str) -> None:
     postbox.says = says

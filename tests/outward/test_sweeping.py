@@ -28,11 +28,12 @@ from models.database import Database
 from models.delivery.addresses import Allowed
 from models.delivery.retries import LEASE, Attempt, Failure
 from models.delivery.signing import secret_text
-from models.operations import announcements, sweep, webhooks
+from models.operations import accounts, announcements, passwords, sweep, webhooks
 from models.operations.announcements import Claimed, Target
 from models.operations.callers import Caller
+from models.operations.credentials import hash_password
 from models.operations.sessions import record_sessions
-from models.tables import Account, Announcement, Delivery, DeliveryChannel, Flag, Webhook
+from models.tables import Account, Announcement, Delivery, DeliveryChannel, Flag, Role, Webhook
 from tests.architecture.statements import counting
 from tests.builders import DAY, NOON, a_clinic, a_patient, a_program, a_report
 from tests.conftest import Clock
@@ -289,6 +290,41 @@ def test_mail_arrives_at_the_therapists_and_a_repeat_is_the_same_mail(shared_dat
     ids = {message["Message-ID"] for _, message in postbox.received}
     assert (len(ids), {tuple(to) for to, _ in postbox.received}) == (2, {("ines@clinic.example",)})
     assert not any("Archer" in str(message) or "fall" in str(message) for _, message in postbox.received)
+
+
+def test_a_wish_for_a_new_password_is_mailed_and_told_to_no_webhook(
+    shared_database: Database, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with shared_database.writing() as tx:
+        ines, _ = a_listening_clinic(tx, f"{receiver.base}/hooks")
+        accounts.create_staff(
+            tx,
+            ines.clinic_id,
+            role=Role.THERAPIST,
+            name="Ines",
+            email="ines@clinic.example",
+            password_hash=None,
+            now=NOON,
+        )
+        passwords.mail_links(tx, "ines@clinic.example", now=NOON)
+    with a_postbox() as postbox:
+        settings = replace(SETTINGS, mail=MailServer.of(f"smtp://127.0.0.1:{postbox.port}", "ft@clinic.example"))
+        clock = Clock(NOON)
+        sweeper = a_sweeper(shared_database, clock, settings)
+        postbox.says = "451 come back later"
+        assert sweeper.sweep() == Swept(0, 0, 1)
+        postbox.says = "250 OK"
+        clock.now += timedelta(seconds=6)
+        assert sweeper.sweep() == Swept(0, 1, 0)
+    ((to, message),) = postbox.received
+    assert to == ["ines@clinic.example"]
+    (link,) = [line for line in message.get_content().splitlines() if line.startswith("ft_")]
+    assert receiver.heard == []
+    assert link not in "".join(JsonLines().format(record) for record in caplog.records)
+    with shared_database.writing() as tx:
+        kept = hash_password("another sentence of length")
+        assert passwords.set_by_link(tx, link, kept, address="", now=clock.now) is None
 
 
 @contextmanager
