@@ -21,6 +21,8 @@ OF_THE_TEST = ("httpx", "httpcore")
 """The tests' own way to the app."""
 _DAY = re.compile(r"\d{4}-\d\d-\d\d.*")
 
+_TEMPLATE = re.compile(r"(/[a-z-]+|/v1|/\{\w+\})+")
+
 _current: list["Overheard"] = []
 
 
@@ -40,7 +42,7 @@ class Overheard(logging.Handler):
         line = self.format(record)
         said = json.loads(line)
         # Not the time; and a route is told as its template, whose words are ours.
-        if "{" in said.get("route", "{"):
+        if _TEMPLATE.fullmatch(said.get("route", "")):
             said.pop("route", None)
         text = " ".join(_strings({key: value for key, value in said.items() if key not in {"at", "level", "method"}}))
         self.lines[re.sub(r"\b[0-9a-f]{32}\b", "", text)] = line

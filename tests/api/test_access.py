@@ -242,7 +242,7 @@ MAY: dict[str, set[Role]] = {
 }
 """Said a second time, on purpose: a route whose rule changes must change here too."""
 
-ANY_SCOPE = {"revoke_token", "get_me"}
+ANY_SCOPE = {"revoke_token", "get_me", "list_sign_ins", "revoke_sign_in"}
 """What an integration may whatever it was given."""
 SCOPED: dict[str, set[str]] = {
     "shelf:read": {
