@@ -5,6 +5,7 @@ import getpass
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -18,11 +19,23 @@ from tqdm import tqdm
 
 from api import logs, production
 from api.exports import xlsx
-from api.exports.jobs import lines, pages, private
+from api.exports.jobs import lines, pages, path_of, private, remove
 from api.settings import Settings, secret
 from api.sweeping import Sweeper, carrier
 from models.database import Database, open_database, sqlite_module
-from models.operations import accounts, audit, exporting, exports, feed, passwords, rejects, sweep, walls
+from models.operations import (
+    accounts,
+    audit,
+    erasure,
+    exporting,
+    exports,
+    feed,
+    passwords,
+    rejects,
+    retention,
+    sweep,
+    walls,
+)
 from models.operations.backups import keeping
 from models.operations.backups.postgres import Programs
 from models.operations.credentials import new_key
@@ -122,10 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     telling.add_argument("--from", dest="from_on", type=date.fromisoformat, help="first day, as 2026-03-04")
     telling.add_argument("--to", dest="to_on", type=date.fromisoformat, help="last day")
     telling.add_argument("--out", type=Path, default=Path("reports"), help="the folder (default: reports)")
-    auditing = command("audit", run_audit, "Walk the audit trail's chains; fail if a row was altered, taken or moved.")
-    auditing.add_argument("deed", choices=["verify"])
-    auditing.add_argument("--clinic", type=UUID, help="only of this clinic")
-    auditing.add_argument("--noted", metavar="NUMBER:HASH", help="the end of the clinic's chain as you noted it before")
+    _add_duties(command)
     command("openapi", show_openapi, "Print the OpenAPI document.")
     founding = command("create-clinic", create_clinic, "Create a clinic.")
     founding.add_argument("name")
@@ -157,6 +167,21 @@ def _add_keeping(command: Callable[[str, object, str], argparse.ArgumentParser])
     walling = command("db", run_walls, "PostgreSQL: let the database itself keep clinics apart (row-level security).")
     walling.add_argument("deed", choices=["harden", "soften"])
     walling.add_argument("--check", action="store_true", help="only say how the wall stands; fail if it does not")
+
+
+def _add_duties(command: Callable[[str, object, str], argparse.ArgumentParser]) -> None:
+    auditing = command("audit", run_audit, "Walk the audit trail's chains; fail if a row was altered, taken or moved.")
+    auditing.add_argument("deed", choices=["verify"])
+    auditing.add_argument("--clinic", type=UUID, help="only of this clinic")
+    auditing.add_argument("--noted", metavar="NUMBER:HASH", help="the end of the clinic's chain as you noted it before")
+    ending = command("retention", run_retention, "Erase patients whose records are over, and what has expired.")
+    ending.add_argument("--clinic", required=True, type=UUID, help="the clinic's id")
+    how = ending.add_mutually_exclusive_group(required=True)
+    how.add_argument("--dry-run", action="store_true", help="change nothing; say what --apply would remove")
+    how.add_argument("--apply", action="store_true", help="remove it, for good; stopped, it can be run again")
+    keeping = command("record", show_kept, "Print the facts that are kept of an erased patient.")
+    keeping.add_argument("--clinic", required=True, type=UUID, help="the clinic's id")
+    keeping.add_argument("--patient", required=True, type=UUID, help="the patient's id")
 
 
 def serve(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -400,6 +425,29 @@ def run_audit(settings: Settings, arguments: argparse.Namespace) -> int:
     return 1 if flaws else 0
 
 
+def run_retention(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Count, or remove, what a clinic need not keep any more: patient by patient, each in a transaction of its own."""
+    engine, database = open_database(settings.database_url)
+    try:
+        _end_records(settings, database, arguments.clinic, datetime.now(UTC), applied=arguments.apply)
+    finally:
+        engine.dispose()
+
+
+def show_kept(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Print what the law demands to be kept of somebody who was erased."""
+    engine, database = open_database(settings.database_url)
+    try:
+        with database.reading() as tx:
+            kept = erasure.kept_record(tx, arguments.clinic, arguments.patient)
+        with database.writing() as tx:
+            done, now = _at_console("record"), datetime.now(UTC)
+            audit.add_events(tx, arguments.clinic, None, None, done, [arguments.patient], now=now)
+    finally:
+        engine.dispose()
+    print(json.dumps(kept, indent=2, ensure_ascii=False))
+
+
 def show_openapi(settings: Settings, _arguments: argparse.Namespace) -> None:
     """Print the OpenAPI document."""
     from api.app import create_app  # noqa: PLC0415
@@ -479,9 +527,69 @@ def _write_export(database: Database, arguments: argparse.Namespace, now: dateti
 
 def _note(settings: Settings, clinic_id: UUID, command: str, patients: Sequence[UUID | None], now: datetime) -> None:
     """What is done at the console is on record too, though nobody says who sits there."""
-    done = audit.Done(operation=f"console: {command}", writes=False)
     with _database(settings).writing() as tx:
-        audit.add_events(tx, clinic_id, None, None, done, patients, now=now)
+        audit.add_events(tx, clinic_id, None, None, _at_console(command), patients, now=now)
+
+
+def _at_console(command: str, *, writes: bool = False) -> audit.Done:
+    return audit.Done(operation=f"console: {command}", writes=writes)
+
+
+def _end_records(settings: Settings, database: Database, clinic_id: UUID, now: datetime, *, applied: bool) -> None:
+    with database.reading() as tx:
+        years = retention.retention_settings(tx, clinic_id).keep_records_years
+        removed = Counter(retention.count_expired(tx, clinic_id, now=now))
+    print(f"Records are kept for {years} years after a treatment.")
+    if applied:
+        removed = Counter(dict(_remove_expired(database, clinic_id, now)))
+    erased = 0
+    for one in _finished(database, clinic_id, now):
+        if applied:
+            rows = _erase(settings, database, clinic_id, one.patient_id, now)
+        else:
+            with database.reading() as tx:
+                rows = erasure.would_remove(tx, clinic_id, one.patient_id, now=now)
+        if rows is not None:
+            print(f"Patient {one.patient_id}, last treated on {one.last_treated_on}")
+            removed.update(rows)
+            erased += 1
+    print(f"{erased} patients {'erased' if applied else 'would be erased'}; rows:")
+    for table, number in sorted(removed.items()):
+        if number:
+            print(f"  {table:<20} {number:>9}")
+    print(f"  {'together':<20} {removed.total():>9}")
+
+
+def _remove_expired(database: Database, clinic_id: UUID, now: datetime) -> Iterator[tuple[str, int]]:
+    for table in retention.expired(clinic_id, now=now):
+        removed, more = 0, 1
+        while more:
+            with database.writing() as tx:
+                more = retention.remove_expired(tx, clinic_id, table, now=now)
+            removed += more
+        yield str(table.__tablename__), removed
+
+
+def _finished(database: Database, clinic_id: UUID, now: datetime) -> Iterator[retention.Finished]:
+    after: UUID | None = None
+    while True:
+        with database.reading() as tx:
+            over, after = retention.finished(tx, clinic_id, after=after, now=now)
+        yield from over
+        if after is None:
+            return
+
+
+def _erase(
+    settings: Settings, database: Database, clinic_id: UUID, patient_id: UUID, now: datetime
+) -> dict[str, int] | None:
+    with database.writing() as tx:
+        done = erasure.erase_finished(tx, clinic_id, patient_id, now=now)
+        if done is not None:
+            audit.add_events(tx, clinic_id, None, None, _at_console("retention", writes=True), [patient_id], now=now)
+    for export_id in done.recalled if done else ():
+        remove(path_of(settings.exports, export_id))
+    return dict(done.removed) if done else None
 
 
 def _bring_up_to_date(url: str) -> None:

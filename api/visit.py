@@ -58,6 +58,13 @@ class Visit:
             self._append(known.caller, self._told(writes=False))
 
     @contextmanager
+    def snapshot(self) -> Iterator[tuple[Session, Caller]]:
+        """As `reading`, by a transaction that sees one moment."""
+        with self._noting_refusals(writes=False) as known, self.database.snapshot() as tx:
+            yield tx, known(tx)
+        self._append(known.caller, self._told(writes=False))
+
+    @contextmanager
     def writing(self) -> Iterator[tuple[Session, Caller]]:
         """A writing transaction and the caller, who may do the deed; the trail of it is in the same transaction."""
         with self._noting_refusals(writes=True) as known, self.database.writing() as tx:
@@ -201,6 +208,9 @@ ToReadReports = Annotated[Visit, Depends(To(Deed.READ_REPORTS))]
 ToReadStaff = Annotated[Visit, Depends(To(Deed.READ_STAFF))]
 ToRunClinic = Annotated[Visit, Depends(To(Deed.RUN_CLINIC))]
 ToTakeOut = Annotated[Visit, Depends(To(Deed.TAKE_OUT))]
+ToTakeRecord = Annotated[Visit, Depends(To(Deed.TAKE_RECORD))]
+ToConsent = Annotated[Visit, Depends(To(Deed.CONSENT))]
+ToErase = Annotated[Visit, Depends(To(Deed.ERASE))]
 ToReadAudit = Annotated[Visit, Depends(To(Deed.READ_AUDIT))]
 
 

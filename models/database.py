@@ -33,6 +33,9 @@ class Database:
     reading: Callable[[], AbstractContextManager[Session]]
     """A transaction that may not write; the database itself refuses."""
 
+    snapshot: Callable[[], AbstractContextManager[Session]]
+    """One that may not write and sees the database as it is at one moment, however many statements it reads with."""
+
     writing: Callable[[], AbstractContextManager[Session]]
 
 
@@ -61,9 +64,12 @@ def open_database(url: str, **engine_options: Any) -> tuple[Engine, Database]:
     else:
         raise ValueError(f"DATABASE_URL: {kind} is not supported; use sqlite or postgresql.")
     readers = engine.execution_options(readonly=True, postgresql_readonly=True)
+    # SQLite's readers see one moment anyway.
+    still = readers if kind == "sqlite" else readers.execution_options(isolation_level="REPEATABLE READ")
     writing = sessionmaker(engine, expire_on_commit=False).begin
     return engine, Database(
         reading=sessionmaker(readers, expire_on_commit=False, autoflush=False).begin,
+        snapshot=sessionmaker(still, expire_on_commit=False, autoflush=False).begin,
         writing=_one_at_a_time(writing) if kind == "sqlite" else writing,
     )
 

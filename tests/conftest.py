@@ -151,7 +151,7 @@ def connection(engine: Engine) -> Iterator[Connection]:
 def database(connection: Connection) -> Database:
     """A database whose every transaction is a savepoint in the test's own."""
     sessions = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
-    return Database(reading=sessions.begin, writing=sessions.begin)
+    return Database(reading=sessions.begin, snapshot=sessions.begin, writing=sessions.begin)
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def portal() -> Iterator[BlockingPortal]:
 
 @pytest.fixture(scope="session")
 def app() -> FastAPI:
-    return create_app(Settings(sweep_seconds=0), Database(reading=_nowhere, writing=_nowhere))
+    return create_app(Settings(sweep_seconds=0), Database(reading=_nowhere, snapshot=_nowhere, writing=_nowhere))
 
 
 @pytest.fixture

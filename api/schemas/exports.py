@@ -21,7 +21,9 @@ class ExportIn(Said):
     delimiter: Literal[",", ";"] = Field(default=",", description="CSV: between fields.")
     decimal: Literal[".", ","] = Field(default=".", description="CSV: within numbers.")
     de_identified: Flagged = Field(
-        default=False, description="Pseudonyms, moved days, birth years; no names, texts, addresses. Not anonymous."
+        default=False,
+        description="Pseudonyms, moved days, birth years; no names, texts, addresses. Not anonymous. Patients who "
+        "withdrew their consent to `research_export` are left out.",
     )
     from_on: Day | None = Field(default=None, description="Sessions, entries, flags and weeks from this day on.")
     to_on: Day | None = Field(default=None, description="Up to this day, included.")

@@ -221,13 +221,18 @@ def forget_announcements(tx: Session, clinic_id: UUID, *, now: datetime) -> None
     """
     old = tx.scalars(
         select(Announcement.id)
-        .where(Announcement.clinic_id == clinic_id, Announcement.created_at < now - KEPT)
+        .where(is_old(clinic_id, now))
         .order_by(Announcement.created_at)
         .limit(_FORGOTTEN_AT_ONCE)
     ).all()
     if old:
         tx.execute(delete(Delivery).where(Delivery.clinic_id == clinic_id, Delivery.announcement_id.in_(old)))
         tx.execute(delete(Announcement).where(Announcement.clinic_id == clinic_id, Announcement.id.in_(old)))
+
+
+def is_old(clinic_id: UUID, now: datetime) -> ColumnElement[bool]:
+    """Whether an announcement is older than it is kept."""
+    return and_(Announcement.clinic_id == clinic_id, Announcement.created_at < now - KEPT)
 
 
 def _send_out(

@@ -68,12 +68,15 @@ def in_touch(tx: Session, caller: Caller, *, sent_at: datetime | None = None, no
         return
     said = {"last_sync_at": now, "last_seen_at": now}
     skew = {} if sent_at is None else {"skew_seconds": round(skew_of(sent_at, now).total_seconds())}
-    tx.execute(
+    known = tx.execute(
         update(Device)
         .where(Device.clinic_id == caller.clinic_id, Device.id == caller.device_id)
         .values(**said, **skew)
+        .returning(Device.id)
         .execution_options(synchronize_session=False)
     )
+    if known.first() is None:
+        return  # erased since the caller was identified: nothing of theirs comes back
     # The patient is not held here: whoever logs holds the program first, and two must not wait for each other.
     zone = tx.scalars(
         select(Patient.time_zone).where(Patient.clinic_id == caller.clinic_id, Patient.id == caller.patient_id)

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, 
 from sqlalchemy.orm import Session
 
 from models.adherence.kinds import Severity, meaning
+from models.operations.consents import RESEARCH, has_not_withdrawn
 from models.operations.pseudonyms import Veil
 from models.operations.walls import within
 from models.reports.tables import Column, ColumnKind, Value
@@ -114,7 +115,8 @@ def count_rows(tx: Session, clinic_id: UUID, asked: Asked) -> int:
 def next_page(
     tx: Session, clinic_id: UUID, asked: Asked, after: Place | None, veil: Veil | None, *, limit: int
 ) -> Page:
-    """What is asked for of the next `limit` rows after a place; with a veil, de-identified. One statement.
+    """What is asked for of the next `limit` rows after a place; with a veil, de-identified, and without the patients
+    who withdrew their consent to that. One statement.
 
     The keys are read first and by themselves, and what is not asked for is left out last: whatever is asked for, and
     whatever the database expects to find, a page looks at so many rows and no more.
@@ -129,7 +131,8 @@ def next_page(
         page = page.where(tuple_(*keys) > tuple_(*held))
     those = page.order_by(*keys).limit(limit).subquery("page")
     # By position: several columns may come from one source.
-    wanted = [and_(*_conditions(content, asked)), content.patient, *(field.source for field in fields)]
+    conditions = [*_conditions(content, asked), *([] if veil is None else [has_not_withdrawn(RESEARCH)])]
+    wanted = [and_(*conditions), content.patient, *(field.source for field in fields)]
     stmt = content.joined(select(*those.c, *wanted)).join(those, and_(*(key == those.c[key.key] for key in keys)))
     found = tx.execute(stmt.where(content.table.clinic_id == clinic_id).order_by(*those.c)).all()
     tells = [(field.column.name, _teller(field, veil)) for field in fields]

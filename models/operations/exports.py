@@ -250,7 +250,28 @@ def forget_exports(tx: Session, clinic_id: UUID, *, now: datetime) -> None:
         .values(status=ExportStatus.EXPIRED)
         .execution_options(synchronize_session=False)
     )
-    tx.execute(delete(Export).where(Export.clinic_id == clinic_id, Export.expires_at < now - KEPT))
+    tx.execute(delete(Export).where(is_forgotten(clinic_id, now)))
+
+
+def is_forgotten(clinic_id: UUID, now: datetime) -> ColumnElement[bool]:
+    """Whether an export expired so long ago that it is not even listed."""
+    return and_(Export.clinic_id == clinic_id, Export.expires_at < now - KEPT)
+
+
+def recall(tx: Session, clinic_id: UUID, *, now: datetime) -> list[UUID]:
+    """What was written before somebody was erased may hold them: files that are ready expire at once, those under way
+    begin anew, and nobody goes on with what they had. Returns those that expired.
+    """
+    begun = update(Export).where(Export.clinic_id == clinic_id, Export.finished_at.is_(None))
+    nothing = {"rows_done": 0, "rows_written": 0, "place": None, "bytes_done": 0, "checksum": 0}
+    tx.execute(
+        begun.values(nothing | {"leased_until": None, "lease_holder": None}).execution_options(
+            synchronize_session=False
+        )
+    )
+    ready = update(Export).where(Export.clinic_id == clinic_id, Export.status == ExportStatus.DONE)
+    expired = ready.values(status=ExportStatus.EXPIRED, expires_at=now).returning(Export.id)
+    return list(tx.scalars(expired.execution_options(synchronize_session=False)))
 
 
 def kept(tx: Session, clinic_id: UUID) -> dict[UUID, list[str]]:

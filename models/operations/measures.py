@@ -327,7 +327,7 @@ def keep_refused(
 
     Returns whether safety was raised, and what to tell the patient.
     """
-    known = patient(tx, caller, patient_id)
+    known = patient(tx, caller, patient_id, lock=True)
     heard = _alarms(_salvaged(refused.said), _period(refused.about))
     if isinstance(refused.said, dict) and refused.said.get("note"):
         # The message is not with the answers: it can only be asked for.

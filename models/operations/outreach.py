@@ -69,7 +69,7 @@ def reach_out(tx: Session, caller: Caller, patient_id: UUID, draft: OutreachDraf
         if program_id is not None and flag.program_id not in {None, program_id}:
             raise Invalid("The flag is about another program.", field="/program_id")
         program_id = program_id or flag.program_id
-    known = patient(tx, caller, patient_id)
+    known = patient(tx, caller, patient_id, lock=True)
     if draft.program_id is not None:
         theirs = visible_programs(caller).where(Program.patient_id == known.id, Program.id == draft.program_id)
         if tx.scalars(theirs.with_only_columns(Program.id)).one_or_none() is None:

@@ -136,7 +136,7 @@ def record_screening(
     screening = Screening(
         clinic_id=caller.clinic_id,
         id=new_id(now),
-        patient_id=patient(tx, caller, patient_id).id,
+        patient_id=patient(tx, caller, patient_id, lock=True).id,
         screened_by=caller.account_id,
         screened_at=now,
         answers=dict(answers),

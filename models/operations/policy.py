@@ -48,6 +48,14 @@ class Deed(StrEnum):
     RUN_CLINIC = "run_clinic"
     TAKE_OUT = "take_out"
     """Exports of the whole clinic."""
+    TAKE_RECORD = "take_record"
+    """One patient's whole record, with the clinic's notes in it: the patient has a right to those too, which
+    `READ_CLINICAL` is not for; a carer, an auditor or another system has none to a copy, which `READ_RECORD` is for.
+    """
+    CONSENT = "consent"
+    """Agree to something, or take it back."""
+    ERASE = "erase"
+    """A patient, for good."""
     READ_AUDIT = "read_audit"
 
 
@@ -70,6 +78,9 @@ MAY: dict[Deed, frozenset[Role]] = {
     Deed.READ_STAFF: frozenset({_A, _T, _U}),
     Deed.RUN_CLINIC: frozenset({_A}),
     Deed.TAKE_OUT: frozenset({_A}),
+    Deed.TAKE_RECORD: frozenset({_A, _T, _P}),
+    Deed.CONSENT: frozenset({_A, _T, _P}),
+    Deed.ERASE: frozenset({_A}),
     Deed.READ_AUDIT: frozenset({_A, _U}),
 }
 

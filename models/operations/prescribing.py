@@ -152,7 +152,7 @@ def course_with_advice(
 
 def create_program(tx: Session, caller: Caller, patient_id: UUID, draft: ProgramDraft, *, now: datetime) -> Program:
     """A draft with its first revision. Nothing is expected until it is activated."""
-    whose = patient(tx, caller, patient_id)
+    whose = patient(tx, caller, patient_id, lock=True)
     source = template(tx, caller, draft.protocol) if draft.protocol is not None else None
     _new_lines(draft)
     _known_things(tx, draft.phases, draft.flare.items if draft.flare else [], draft.adapt)

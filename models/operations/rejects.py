@@ -129,9 +129,12 @@ def replay(tx: Session, reject: RejectedSession, item: Item, *, now: datetime) -
 
 def forget_rejects(tx: Session, clinic_id: UUID, *, now: datetime) -> None:
     """Drop what was rejected longer ago than it is kept."""
-    tx.execute(
-        delete(RejectedSession).where(RejectedSession.clinic_id == clinic_id, RejectedSession.received_at < now - KEPT)
-    )
+    tx.execute(delete(RejectedSession).where(is_old(clinic_id, now)))
+
+
+def is_old(clinic_id: UUID, now: datetime) -> ColumnElement[bool]:
+    """Whether something was rejected longer ago than it is kept."""
+    return and_(RejectedSession.clinic_id == clinic_id, RejectedSession.received_at < now - KEPT)
 
 
 def _sender(tx: Session, reject: RejectedSession) -> Caller:

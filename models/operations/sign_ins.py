@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from models.operations.callers import PATIENTS_SIDE, Caller
@@ -363,7 +363,12 @@ def revoke_sign_in(tx: Session, caller: Caller, sign_in_id: UUID, now: datetime)
 
 def forget_expired_tokens(tx: Session, clinic_id: UUID, now: datetime) -> None:
     """Drop tokens that stopped working a day ago or more."""
-    tx.execute(delete(Token).where(Token.clinic_id == clinic_id, Token.expires_at < now - timedelta(days=1)))
+    tx.execute(delete(Token).where(is_expired(clinic_id, now)))
+
+
+def is_expired(clinic_id: UUID, now: datetime) -> ColumnElement[bool]:
+    """Whether a token stopped working a day ago or more."""
+    return and_(Token.clinic_id == clinic_id, Token.expires_at < now - timedelta(days=1))
 
 
 def _still(tx: Session, chosen: Candidate) -> Account | None:

@@ -67,6 +67,7 @@ from models.tables.program import (
     TeachBack,
     Teaching,
 )
+from models.tables.rights import Consent, KeptFacts
 from models.tables.session import DoneShare, RejectedSession, SessionEntry, SessionLog, SessionVersion, Source
 from models.tables.standing import Flag, ProgramStanding, ProgramWeek, ReportVersion
 
@@ -87,6 +88,7 @@ __all__ = [
     "Clinic",
     "Condition",
     "ConditionStatus",
+    "Consent",
     "ConsentBy",
     "Contact",
     "Deed",
@@ -108,6 +110,7 @@ __all__ = [
     "Invitation",
     "InvitationCode",
     "Item",
+    "KeptFacts",
     "Laterality",
     "LoadTag",
     "Login",

@@ -56,6 +56,12 @@ class Patient(Identified, Base, kw_only=True):
     """
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When they were erased: this row is all that is left, and it says nothing of them."""
+    erased_because: Mapped[str | None] = mapped_column(default=None)
+    erased_by: Mapped[UUID | None] = mapped_column(default=None)
+    """None: it was time."""
+    kept_until: Mapped[date | None] = mapped_column(default=None)
+    """The first day on which the facts in `kept_facts` need not be kept; None: nothing was."""
 
 
 class ConsentBy(StrEnum):

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from models.database import Database
 from models.delivery.addresses import Allowed
-from models.operations import clients, exports, findings, prescribing, programs, protocols, webhooks
+from models.operations import clients, consents, exports, findings, prescribing, programs, protocols, webhooks
 from models.operations.callers import Caller, identify
-from models.tables import ConditionStatus, ExportContent, ExportFormat, PauseReason, Role
+from models.tables import ConditionStatus, ConsentBy, ExportContent, ExportFormat, PauseReason, Role
 from tests.builders import (
     DAY,
     MONDAY,
@@ -35,6 +35,7 @@ from tests.builders import (
 
 OSTEOARTHRITIS = findings.ConditionDraft(code="oa-hand", status=ConditionStatus.CONFIRMED)
 SYSTEM = a_client_draft()
+REMINDERS = consents.ConsentDraft(purpose="reminders", text_version="2025-01", given_by=ConsentBy.PATIENT)
 HOOK = webhooks.WebhookDraft(url="https://hooks.example/followthrough")
 _ITEM = {"exercise": "bird-dog", "dosage": {"sets": 2, "reps": 8, "days_per_week": 3}}
 OURS = protocols.OwnDraft(
@@ -69,6 +70,7 @@ class Clinic:
     proxy: dict[str, str]
     """The patient's carer."""
     carer_id: UUID
+    consent_id: UUID
     integration: dict[str, str]
     """Another system, with every scope."""
     client_id: UUID
@@ -117,6 +119,7 @@ def someone(tx: Session, therapist: Caller) -> dict[str, Any]:
         "device_id": device_id,
         "check_in_id": a_check_in(tx, course.program).id,
         "carer_id": named.proxy.id,
+        "consent_id": consents.give(tx, therapist, ann.id, REMINDERS, now=NOON).id,
         "patient": bearer(phone),
         "proxy": bearer(carers_phone.access),
     }

@@ -104,6 +104,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "decide_access_settings": {"shares_caseloads": True},
     "create_client": CLIENT,
     "amend_client": CLIENT,
+    "erase_patient": {"reason": "Asked for in writing", "family_name": "Archer"},
+    "give_consent": {"purpose": "reminders", "text_version": "2025-01", "given_by": "patient"},
+    "decide_retention_settings": {"keep_records_years": 12},
     "record_outreach": {"channel": "phone", "outcome": "no_answer"},
     "push_items": {"items": [{"op": "put", "id": "{session_id}", "session": SESSION}]},
 }
@@ -239,6 +242,13 @@ MAY: dict[str, set[Role]] = {
     "get_client": {Role.ADMIN},
     "amend_client": {Role.ADMIN},
     "revoke_client": {Role.ADMIN},
+    "export_record": {*STAFF, Role.PATIENT},
+    "erase_patient": {Role.ADMIN},
+    "list_consents": EVERYONE,
+    "give_consent": {*STAFF, Role.PATIENT},
+    "withdraw_consent": {*STAFF, Role.PATIENT},
+    "get_retention_settings": {*STAFF, Role.AUDITOR},
+    "decide_retention_settings": {Role.ADMIN},
 }
 """Said a second time, on purpose: a route whose rule changes must change here too."""
 
@@ -320,6 +330,7 @@ SCOPED: dict[str, set[str]] = {
 
 VERSIONS = {
     "decide_access_settings": 1,
+    "decide_retention_settings": 1,
     "decide_report_settings": 1,
     "decide_sign_in_rules": 1,
     "amend_patient": 1,

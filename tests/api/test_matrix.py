@@ -113,7 +113,17 @@ def world(database: Database, connection: Connection, folder: Any) -> World:
         lives = {relation: _life(tx, known) for relation, known in records.items()}
         clinics = Base.metadata.tables["clinic"]
         tx.execute(clinics.update().where(clinics.c.id == mine.ines.clinic_id).values(shares_caseloads=False))
-    ids = ("patient_id", "program_id", "condition_id", "flare_id", "pause_id", "device_id", "check_in_id", "carer_id")
+    ids = (
+        "patient_id",
+        "program_id",
+        "condition_id",
+        "flare_id",
+        "pause_id",
+        "device_id",
+        "check_in_id",
+        "carer_id",
+        "consent_id",
+    )
     unknown: dict[str, Any] = {name: uuid4() for name in (*ids, *(OF_CLINIC - {"staff_id"}))}
     nobody = replace(strangers, **unknown, lines=[uuid4() for _ in range(2)])
     nobody = replace(nobody, ines=replace(strangers.ines, account_id=uuid4()))
@@ -177,6 +187,7 @@ def knock(
         "session_id": world.sessions[relation] if route.name == "delete_session" else uuid4(),
         "device_id": about.device_id,
         "carer_id": about.carer_id,
+        "consent_id": about.consent_id,
         "webhook_id": about.webhook_id,
         "export_id": about.export_id,
         "client_id": about.client_id,

@@ -396,7 +396,9 @@ class Away:
     @property
     def database(self) -> Database:
         return Database(
-            reading=lambda: self._opened(self.real.reading), writing=lambda: self._opened(self.real.writing)
+            reading=lambda: self._opened(self.real.reading),
+            snapshot=lambda: self._opened(self.real.snapshot),
+            writing=lambda: self._opened(self.real.writing),
         )
 
     def _opened(self, opening: Callable[[], AbstractContextManager[Session]]) -> AbstractContextManager[Session]:

@@ -161,7 +161,7 @@ class PhonesAndClinic(RuleBasedStateMachine):
         self.connection = self.engine.connect()
         self.outer = self.connection.begin()
         begin = sessionmaker(self.connection, expire_on_commit=False, join_transaction_mode="create_savepoint").begin
-        self.database = Database(reading=begin, writing=begin)
+        self.database = Database(reading=begin, snapshot=begin, writing=begin)
         self.clock = Clock()
         self.app.state.database = self.database
         self.app.state.clock = lambda: self.clock.now

@@ -76,4 +76,4 @@ def database(connection: Connection) -> Database:
             yield tx
 
     ways: Callable[[], AbstractContextManager[Session]] = begin
-    return Database(reading=ways, writing=ways)
+    return Database(reading=ways, snapshot=ways, writing=ways)
