@@ -18,6 +18,7 @@ from models.operations.callers import Caller
 from models.operations.exports import recall
 from models.operations.records import AT_ONCE, PARTS, Record, count, facts_of, kept_in, plain, record_of
 from models.operations.retention import expired, forget_codes, is_finished, must_keep_until
+from models.operations.walls import within
 from models.refusals import Invalid, Unknown
 from models.tables import Account, Invitation, KeptFacts, Patient
 
@@ -58,6 +59,7 @@ def erase_patient(
 
 def erase_finished(tx: Session, clinic_id: UUID, patient_id: UUID, *, now: datetime) -> Erasure | None:
     """Erase a patient whose time has come; None if it has not, by now."""
+    within(tx, clinic_id)
     _hold(tx, clinic_id, patient_id)
     if not is_finished(tx, clinic_id, patient_id, now=now):
         return None
@@ -66,6 +68,7 @@ def erase_finished(tx: Session, clinic_id: UUID, patient_id: UUID, *, now: datet
 
 def would_remove(tx: Session, clinic_id: UUID, patient_id: UUID, *, now: datetime) -> dict[str, int]:
     """What erasing a patient would remove, table by table, beside what is expired anyway."""
+    within(tx, clinic_id)
     record, over = record_of(tx, clinic_id, patient_id), expired(clinic_id, now=now)
     return {
         part.name: count(tx, part, record, *([~over[part.table]] if part.table in over else []))
@@ -76,6 +79,7 @@ def would_remove(tx: Session, clinic_id: UUID, patient_id: UUID, *, now: datetim
 
 def kept_record(tx: Session, clinic_id: UUID, patient_id: UUID) -> dict[str, Any]:
     """What is kept of an erased patient, table by table."""
+    within(tx, clinic_id)
     known = tx.scalars(
         select(Patient).where(Patient.clinic_id == clinic_id, Patient.id == patient_id, Patient.deleted_at.is_not(None))
     ).one_or_none()

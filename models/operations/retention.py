@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from models.operations import announcements, exports, rejects, sign_ins
 from models.operations.callers import Caller
+from models.operations.walls import within
 from models.refusals import Unknown, VersionMismatch
 from models.tables import (
     Announcement,
@@ -74,6 +75,7 @@ class Finished:
 
 def retention_settings(tx: Session, clinic_id: UUID) -> RetentionSettings:
     """What a clinic decided."""
+    within(tx, clinic_id)
     clinic = tx.scalars(select(Clinic).where(Clinic.id == clinic_id)).one_or_none()
     if clinic is None:
         raise Unknown(f"No clinic {clinic_id}.")
@@ -151,6 +153,7 @@ def expired(clinic_id: UUID, *, now: datetime) -> dict[type[Base], ColumnElement
 
 def count_expired(tx: Session, clinic_id: UUID, *, now: datetime) -> dict[str, int]:
     """How many rows are over, by table."""
+    within(tx, clinic_id)
     return {
         str(table.__tablename__): tx.execute(select(func.count()).select_from(table).where(over)).scalar_one()
         for table, over in expired(clinic_id, now=now).items()
@@ -159,6 +162,7 @@ def count_expired(tx: Session, clinic_id: UUID, *, now: datetime) -> dict[str, i
 
 def remove_expired(tx: Session, clinic_id: UUID, table: type[Base], *, now: datetime) -> int:
     """Remove the next rows of a table that are over; returns how many, 0 once all are."""
+    within(tx, clinic_id)
     keys: list[Any] = list(table.__table__.primary_key)
     found = tx.execute(select(*keys).where(expired(clinic_id, now=now)[table]).order_by(*keys).limit(BATCH)).all()
     if not found:

@@ -296,6 +296,7 @@ SCOPED: dict[str, set[str]] = {
         "list_rules",
         "get_rule",
         "list_carers",
+        "list_consents",
         "list_accesses",
     },
     "records:write": {
