@@ -149,7 +149,7 @@ def test_a_site_that_was_not_named_may_not(spoken_to: httpx.Client, origin: str)
 # The id of a request.
 
 
-@pytest.mark.parametrize("given", [uuid4().hex, str(uuid4())])
+@pytest.mark.parametrize("given", ["46eb88fdaf2842aab6f7a444d53ca57b", "873adbc3-9170-48eb-a041-eb0832ee940a"])
 def test_a_request_keeps_the_id_it_came_with(client: httpx.Client, given: str) -> None:
     answer = client.get("/v1/me", headers={"X-Request-Id": given})
     assert assert_problem(answer, 401)["request_id"] == given
