@@ -4,8 +4,7 @@ BIN := .venv/bin
 FT := $(BIN)/python -m api.cli
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-engine bench-export prove torture load demo-reset requirements clean
-.PHONY: help run test check bench bench-engine bench-export bench-login prove torture demo-reset requirements clean
+.PHONY: help run test check bench bench-engine bench-export bench-login prove torture load demo-reset requirements clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
