@@ -25,7 +25,7 @@ from models.tables import Role
 KEPT = "keep_refused"
 """The operation of keeping what a route refused, so that nothing a patient entered is lost."""
 UNRECORDED = frozenset({Deed.READ_SHELF, Deed.USE_OWN_SIGN_IN, Deed.USE_OWN_LOGIN})
-"""Deeds whose reading shows nobody's record. Whatever they write is on record."""
+"""Deeds whose reading shows nobody's record, unless somebody was named. Whatever they write is on record."""
 
 _bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", auto_error=False)
 
@@ -54,7 +54,7 @@ class Visit:
         """
         with self._noting_refusals(writes=False) as known, self.database.reading() as tx:
             yield tx, known(tx)
-        if self.deed not in UNRECORDED:
+        if self.deed not in UNRECORDED or known.caller.seen:
             self._append(known.caller, self._told(writes=False))
 
     @contextmanager

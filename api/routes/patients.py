@@ -93,7 +93,7 @@ def record_screening(patient_id: UUID, said: ScreeningIn, visit: ToWriteRecord) 
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:
-            return ScreeningOut.of(patients.screening(tx, caller, known))
+            return ScreeningOut.of(patients.screening(tx, caller, patient_id, known))
         recorded = patients.record_screening(tx, caller, patient_id, said.answers, said.note, now=visit.now)
         visit.remember(tx, caller, said, recorded.id)
         return ScreeningOut.of(recorded)
@@ -151,7 +151,7 @@ def examine_patient(patient_id: UUID, said: ExaminationIn, visit: ToWriteRecord)
     with visit.writing() as (tx, caller):
         known = visit.made_before(tx, caller, said)
         if known is not None:
-            return ExaminationOut.model_validate(findings.examination(tx, caller, known))
+            return ExaminationOut.model_validate(findings.examination(tx, caller, patient_id, known))
         examined = findings.examine(tx, caller, patient_id, said.as_draft(), now=visit.now)
         visit.remember(tx, caller, said, examined.id)
         return ExaminationOut.model_validate(examined)

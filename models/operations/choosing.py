@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from models.operations.callers import Caller
 from models.operations.catalogue import ExerciseFilter, Found, exercises, found_by_slug
 from models.operations.checking import check_program, situation_of
-from models.operations.policy import visible_patients, visible_programs
+from models.operations.policy import Deed, may, scopes_for, visible_patients, visible_programs
+from models.refusals import NotAllowed
 from models.safety.choices import Choice, choose, progressions, ranked, regressions, swaps
 from models.safety.conditions import RADICULAR
 from models.safety.rules.dose import hold_reason
@@ -51,8 +52,10 @@ def catalogue_for(
     now: datetime,
 ) -> list[Suited]:
     """A page of the catalogue for one patient: what suits first, then what needs care, then what is not allowed, with
-    the reasons.
+    the reasons, which tell of their health: who may read the shelf alone may not ask for them.
     """
+    if not may(caller, Deed.READ_RECORD):
+        raise NotAllowed(f"To say safe_for needs the scope {' or '.join(scopes_for(Deed.READ_RECORD))}.")
     situation = situation_of(tx, visible_patients(caller), caller.clinic_id, patient_id, now=now)
     caller.seen.add(patient_id)
     matching = {one.exercise.slug for one in exercises(tx, wanted, after=None, limit=len(situation.catalogue))}

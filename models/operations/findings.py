@@ -146,10 +146,11 @@ def examine(tx: Session, caller: Caller, patient_id: UUID, draft: ExaminationDra
     return examined
 
 
-def examination(tx: Session, caller: Caller, examination_id: UUID) -> Examination:
-    """One examination in the caller's clinic."""
-    found = tx.get(Examination, {"clinic_id": caller.clinic_id, "id": examination_id})
-    if found is None:
+def examination(tx: Session, caller: Caller, patient_id: UUID, examination_id: UUID) -> Examination:
+    """One examination of a patient in the caller's sight."""
+    known = patient(tx, caller, patient_id)
+    found = tx.get(Examination, {"clinic_id": known.clinic_id, "id": examination_id})
+    if found is None or found.patient_id != known.id:
         raise Unknown(f"No examination {examination_id}.")
     return found
 

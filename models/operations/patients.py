@@ -176,10 +176,11 @@ def screenings(tx: Session, caller: Caller, patient_id: UUID) -> Sequence[Screen
     ).all()
 
 
-def screening(tx: Session, caller: Caller, screening_id: UUID) -> Screening:
-    """One screening in the caller's clinic."""
-    found = tx.get(Screening, {"clinic_id": caller.clinic_id, "id": screening_id})
-    if found is None:
+def screening(tx: Session, caller: Caller, patient_id: UUID, screening_id: UUID) -> Screening:
+    """One screening of a patient in the caller's sight."""
+    known = patient(tx, caller, patient_id)
+    found = tx.get(Screening, {"clinic_id": known.clinic_id, "id": screening_id})
+    if found is None or found.patient_id != known.id:
         raise Unknown(f"No screening {screening_id}.")
     return found
 

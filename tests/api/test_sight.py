@@ -2,14 +2,26 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import select, update
 
 from models.database import Database
-from models.tables import Role, Source
+from models.operations import audit, clients
+from models.tables import AuditEvent, Patient, Role, Source
 from tests.api.conftest import Clinic, assert_problem
-from tests.builders import BORN, NOON, a_member, a_patient, a_token, bearer
+from tests.builders import (
+    BORN,
+    NOON,
+    a_client_draft,
+    a_clients_token,
+    a_member,
+    a_patient,
+    a_token,
+    bearer,
+)
 from tests.conftest import Clock
 
 CARER = {"name": "Jonas Lindqvist", "relationship": "son", "consent_by": "patient", "consented_on": "2025-03-01"}
@@ -187,3 +199,54 @@ def test_auditors_ask_by_whom_what_whose_and_when(client: httpx.Client, clinic: 
     assert asked(operation="get_patient", writes=True) == []
     assert asked(account_id=ines, since=(NOON + timedelta(minutes=1)).isoformat()) == []
     assert len(asked(account_id=ines, until=(NOON + timedelta(minutes=1)).isoformat())) == 3
+
+
+def on_record(database: Database, clinic: Clinic, operation: str) -> list[tuple[str, UUID | None]]:
+    """Outcome and patient of every event of an operation."""
+    with database.reading() as tx:
+        every = select(AuditEvent.outcome, AuditEvent.patient_id).where(
+            AuditEvent.clinic_id == clinic.ines.clinic_id, AuditEvent.operation == operation
+        )
+        return [(row[0], row[1]) for row in tx.execute(every)]
+
+
+@pytest.mark.parametrize(
+    ("what", "body"),
+    [("screenings", {"answers": {"RF-01": False}}), ("examinations", {"pain": 3, "note": "as agreed"})],
+)
+def test_an_earlier_answer_is_told_only_to_who_still_sees_the_patient(
+    client: httpx.Client,
+    database: Database,
+    clinic: Clinic,
+    theo: dict[str, str],
+    what: str,
+    body: dict[str, Any],
+) -> None:
+    share(client, clinic, shares=False)
+    path, once = f"/v1/patients/{clinic.patient_id}/{what}", {**clinic.therapist, "Idempotency-Key": "once"}
+    assert client.post(path, json=body, headers=once).status_code == 201
+    assert client.post(path, json=body, headers=once).status_code == 201
+    operation = "record_screening" if what == "screenings" else "examine_patient"
+    assert on_record(database, clinic, operation) == [("done", clinic.patient_id)] * 2
+    known = client.get(f"/v1/patients/{clinic.patient_id}", headers=clinic.therapist)
+    said = {name: known.json()[name] for name in ("given_name", "family_name", "birth_date")}
+    said["therapist_id"] = client.get("/v1/me", headers=theo).json()["account_id"]
+    headers = {**clinic.therapist, "If-Match": known.headers["etag"]}
+    assert client.put(f"/v1/patients/{clinic.patient_id}", json=said, headers=headers).status_code == 200
+    assert_problem(client.post(path, json=body, headers=once), 404, "unknown")
+
+
+def test_what_suits_a_patient_tells_of_them(client: httpx.Client, database: Database, clinic: Clinic) -> None:
+    """So it is on record, and not for a system that may read the shelf alone."""
+    query = f"/v1/exercises?safe_for={clinic.patient_id}"
+    assert client.get("/v1/exercises", headers=clinic.therapist).status_code == 200
+    assert on_record(database, clinic, "list_exercises") == []
+    assert client.get(query, headers=clinic.therapist).status_code == 200
+    assert on_record(database, clinic, "list_exercises") == [("done", clinic.patient_id)]
+    for scopes, status in (("shelf:read",), 403), (("shelf:read", "records:read"), 200):
+        with database.writing() as tx:
+            admin = a_member(tx, clinic.ines.clinic_id, Role.ADMIN)
+            system = clients.create_client(tx, admin, a_client_draft(*scopes), now=NOON)
+            token = bearer(a_clients_token(tx, system))
+        assert client.get(query, headers=token).status_code == status
+        assert client.get("/v1/exercises", headers=token).status_code == 200

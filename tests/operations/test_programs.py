@@ -179,7 +179,7 @@ def test_a_colleague_may_be_responsible(tx: Session) -> None:
     assert a_patient(tx, admin).therapist_id is None
     assert a_patient(tx, ines, therapist_id=tomas.account_id).therapist_id == tomas.account_id
     with pytest.raises(Unknown):
-        patients.screening(tx, ines, uuid4())
+        patients.screening(tx, ines, a_patient(tx, ines).id, uuid4())
 
 
 def test_what_has_expired_is_forgotten(tx: Session) -> None:
