@@ -308,8 +308,11 @@ def run_rejects(settings: Settings, arguments: argparse.Namespace) -> int:
                 print(one.id, "cannot be read", sep="  ")
                 left += 1
                 continue
+            now = datetime.now(UTC)
             with database.writing() as tx:
-                result = rejects.replay(tx, one, item, now=datetime.now(UTC))
+                result = rejects.replay(tx, one, item, now=now)
+                done = _at_console("rejects replay", writes=True)
+                audit.add_events(tx, clinic_id, None, None, done, [one.patient_id], now=now)
             why = f"{result.refusal}" if result.refusal else "-"
             print(one.id, result.outcome.value, why, sep="  ")
             left += result.outcome in REFUSED
@@ -416,7 +419,7 @@ def run_audit(settings: Settings, arguments: argparse.Namespace) -> int:
     with database.reading() as tx:
         clinics = [arguments.clinic] if arguments.clinic else sweep.every_clinic(tx)
     for clinic_id in clinics:
-        with database.reading() as tx:
+        with database.snapshot() as tx:
             verdict = audit.verify(tx, clinic_id, noted=arguments.noted)
         for flaw in verdict.flaws:
             print(clinic_id, flaw.seq, flaw.what, sep="  ", file=sys.stderr)

@@ -51,6 +51,7 @@ def keep_refused(
 ) -> list[Kept]:
     """Keep refused items; their safety answers open flags all the same. Sent again, one copy is kept."""
     patients = _patients_of(tx, caller, refused)
+    caller.seen.update(patients.values())
     kept, rows = [], []
     heard_of: dict[UUID, list[Heard]] = {}
     for one in refused:

@@ -250,3 +250,12 @@ def test_what_suits_a_patient_tells_of_them(client: httpx.Client, database: Data
             token = bearer(a_clients_token(tx, system))
         assert client.get(query, headers=token).status_code == status
         assert client.get("/v1/exercises", headers=token).status_code == 200
+
+
+def test_what_is_heard_of_a_refused_session_is_on_the_patients_record(
+    client: httpx.Client, database: Database, clinic: Clinic
+) -> None:
+    said = {"program_id": str(clinic.program_id), "done": "perhaps", "chips": ["fall"]}
+    answer = client.put("/v1/sessions/0195a000-0000-7000-8000-000000000004", json=said, headers=clinic.therapist)
+    assert answer.json()["safety_raised"]
+    assert on_record(database, clinic, "keep_refused") == [("done", clinic.patient_id)]

@@ -1,5 +1,6 @@
 """The trail: what is chained cannot be altered, taken or moved unnoticed."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from models.database import Database
 from models.operations import audit
 from models.operations.callers import Caller
 from models.tables import AuditEvent, AuditHead
@@ -100,6 +102,24 @@ def test_a_cut_tail_is_found(tx: Session, ines: Caller) -> None:
     ids = chained(tx, ines)
     take(tx, ines, ids[4])
     assert flaws(tx, ines) == [(5, "missing: the chain ended with event 5")]
+
+
+def test_sealing_while_a_chain_is_walked_is_no_flaw(shared_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each statement sees what was committed before it the chain would seem to be cut."""
+    with shared_database.writing() as tx:
+        ines = a_clinic(tx)
+        chained(tx, ines)
+        look(tx, ines, 2)
+    walk = audit._chain
+
+    def sealed_afterwards(tx: Session, clinic_id: UUID) -> Iterator[AuditEvent]:
+        yield from walk(tx, clinic_id)
+        with shared_database.writing() as other:
+            assert audit.seal(other, clinic_id) == 2
+
+    monkeypatch.setattr(audit, "_chain", sealed_afterwards)
+    with shared_database.snapshot() as tx:
+        assert audit.verify(tx, ines.clinic_id).flaws == []
 
 
 def test_events_that_changed_places_are_found(tx: Session, ines: Caller) -> None:
