@@ -69,7 +69,8 @@ class Visit:
         """A writing transaction and the caller, who may do the deed; the trail of it is in the same transaction."""
         with self._noting_refusals(writes=True) as known, self.database.writing() as tx:
             yield tx, known(tx)
-            note(tx, known.caller, self._told(writes=True), now=self.now)
+            outcome = (known.caller.refused or [DONE])[0]
+            note(tx, known.caller, replace(self._told(writes=True), outcome=outcome), now=self.now)
 
     def made_before(self, tx: Session, caller: Caller, said: BaseModel) -> UUID | None:
         """What this very request, by its Idempotency-Key, already created."""
@@ -96,11 +97,18 @@ class Visit:
                 self._append(known.caller, replace(self._told(writes=writes), outcome=code))
             raise
 
-    def note_entrance(self, tx: Session, clinic_id: UUID, account_id: UUID, outcome: str = DONE) -> None:
-        """Keep that somebody came in, or tried to: there is no caller yet."""
-        add_events(
-            tx, clinic_id, account_id, None, replace(self._told(writes=True), outcome=outcome), [None], now=self.now
-        )
+    def note_entrance(
+        self,
+        tx: Session,
+        clinic_id: UUID,
+        account_id: UUID | None,
+        outcome: str = DONE,
+        *,
+        patient_id: UUID | None = None,
+    ) -> None:
+        """Keep that somebody came in, perhaps to a patient's record, or tried to: there is no caller yet."""
+        done = replace(self._told(writes=True), outcome=outcome)
+        add_events(tx, clinic_id, account_id, None, done, [patient_id], now=self.now)
 
     def _append(self, caller: Caller, deed: Done) -> None:
         with self.database.writing() as tx:

@@ -35,6 +35,7 @@ from api.visit import (
     show_version,
 )
 from models.operations import accounts, passwords, second_factors, sign_in_rules, sign_ins
+from models.operations.callers import Caller
 from models.operations.credentials import fits
 from models.refusals import Refusal
 
@@ -117,6 +118,7 @@ def confirm_second_factor(said: OtpIn, visit: ToUseOwnLogin, seal: Sealing, resp
     otp = said.otp.get_secret_value()
     with visit.writing() as (tx, caller):
         outcome = second_factors.confirm(tx, caller, seal, otp, address=visit.address, now=visit.now)
+        _note_refusal(caller, outcome)
     return _codes(outcome)
 
 
@@ -126,6 +128,7 @@ def renew_recovery_codes(said: ProofIn, visit: ToUseOwnLogin, seal: Sealing, res
     otp = said.otp.get_secret_value()
     with visit.writing() as (tx, caller):
         outcome = second_factors.renew_codes(tx, caller, seal, otp, address=visit.address, now=visit.now)
+        _note_refusal(caller, outcome)
     return _codes(outcome)
 
 
@@ -134,6 +137,7 @@ def take_off_second_factor(said: ProofIn, visit: ToUseOwnLogin, seal: Sealing) -
     otp = said.otp.get_secret_value()
     with visit.writing() as (tx, caller):
         outcome = second_factors.take_off(tx, caller, seal, otp, address=visit.address, now=visit.now)
+        _note_refusal(caller, outcome)
     _raise(outcome)
 
 
@@ -203,12 +207,20 @@ async def _proven_again(visit: Visit, hashing: Hashing, present: str) -> tuple[s
 
     def count() -> Refusal:
         with visit.writing() as (tx, caller):
-            return passwords.count_misfit(tx, caller, address=visit.address, now=visit.now)
+            refused = passwords.count_misfit(tx, caller, address=visit.address, now=visit.now)
+            _note_refusal(caller, refused)
+            return refused
 
     held, about = await run_in_threadpool(look)
     if not await hashing.run(fits, present, held):
         raise await run_in_threadpool(count)
     return held, about
+
+
+def _note_refusal(caller: Caller, outcome: object) -> None:
+    """A refusal that is counted is no deed done, though its transaction commits."""
+    if isinstance(outcome, Refusal):
+        caller.refused.append(outcome.code)
 
 
 def _codes(outcome: object) -> RecoveryCodesOut:

@@ -163,8 +163,11 @@ def _by_invitation(
 ) -> sign_ins.Tokens | Refusal:
     with visit.database.writing() as tx:
         outcome = sign_ins.redeem(tx, code, birth_date, device_name, address=visit.address, agent=agent, now=visit.now)
-        if isinstance(outcome, sign_ins.Tokens):
-            visit.note_entrance(tx, outcome.clinic_id, outcome.account_id)
+        account_id, told = (None, outcome.code) if isinstance(outcome, Refusal) else (outcome.account_id, DONE)
+        # Who tried with a letter of somebody else's is on record with whom it was written to.
+        invited = sign_ins.invited_by(tx, code)
+        if invited is not None:
+            visit.note_entrance(tx, invited[0], account_id, told, patient_id=invited[1])
         return outcome
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import and_, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from models.operations.credentials import read_token
 from models.operations.walls import within
@@ -41,6 +41,8 @@ class Caller:
     """Their clinic requires a second factor, and they have none: they may do nothing else before."""
     seen: set[UUID] = field(default_factory=set, compare=False, repr=False)
     """Whose records they saw or changed, for the audit trail."""
+    refused: list[str] = field(default_factory=list, compare=False, repr=False)
+    """Codes of the refusals whose transaction commits, since they are counted, for the audit trail."""
 
     @property
     def is_patients(self) -> bool:
@@ -54,6 +56,7 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
     if token is None:
         raise NotSignedIn("Sign in first: this needs a bearer token.")
     within(tx, token.clinic_id)
+    cared_for = aliased(Patient)
     row = tx.execute(
         select(
             Account.id,
@@ -61,7 +64,7 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
             Account.name,
             SignIn.id,
             SignIn.device_id,
-            func.coalesce(Patient.id, Proxy.patient_id),
+            func.coalesce(Patient.id, cared_for.id),
             Device.last_sync_at,
             Device.skew_seconds,
             Clinic.shares_caseloads,
@@ -86,6 +89,15 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
         .join(
             Proxy,
             and_(Proxy.clinic_id == Account.clinic_id, Proxy.account_id == Account.id, Proxy.ended_at.is_(None)),
+            isouter=True,
+        )
+        .join(
+            cared_for,
+            and_(
+                cared_for.clinic_id == Proxy.clinic_id,
+                cared_for.id == Proxy.patient_id,
+                cared_for.deleted_at.is_(None),
+            ),
             isouter=True,
         )
         .join(Device, and_(Device.clinic_id == SignIn.clinic_id, Device.id == SignIn.device_id), isouter=True)

@@ -223,6 +223,21 @@ def redeem(
     return _open(tx, patient.clinic_id, account_id, device.id, lasts, now, address=address, agent=agent)
 
 
+def invited_by(tx: Session, code: str) -> tuple[UUID, UUID] | None:
+    """The clinic, and the patient whose record an invitation code opens, or once did; None: it is nobody's."""
+    found = tx.execute(
+        select(InvitationCode.clinic_id, InvitationCode.invitation_id).where(
+            InvitationCode.code_hash == code_hash(code)
+        )
+    ).one_or_none()
+    if found is None:
+        return None
+    clinic_id, invitation_id = found
+    within(tx, clinic_id)
+    whose = select(Invitation.patient_id).where(Invitation.clinic_id == clinic_id, Invitation.id == invitation_id)
+    return clinic_id, tx.scalars(whose).one()
+
+
 def _patients_account(tx: Session, patient: Patient, now: datetime) -> UUID:
     """The patient's own login, made the first time one of theirs is invited in."""
     if patient.account_id is None:

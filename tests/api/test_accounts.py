@@ -18,7 +18,7 @@ from models.operations import accounts
 from models.operations.credentials import hash_password, new_key
 from models.operations.sealing import NO_KEY, Seal
 from models.operations.throttles import PER_MAILED_NAME, PER_NAME_HERE, PER_PROVEN_NAME, WINDOW
-from models.tables import Account, Announcement, Role
+from models.tables import Account, Announcement, AuditEvent, Role
 from tests.api.conftest import assert_problem
 from tests.builders import a_clinic, a_patient, as_patient, bearer
 from tests.conftest import Clock
@@ -169,6 +169,23 @@ def test_guessing_the_second_factor_is_spent(door: Door) -> None:
     spent = door.enter(otp=app.at(door.clock.now))
     assert_problem(spent, 429, "too_many_attempts")
     assert spent.headers["retry-after"] == "900"
+
+
+def test_what_was_refused_is_not_on_record_as_done(door: Door, database: Database) -> None:
+    """Though its transaction commits: the failure is counted in it."""
+    ines = door.signed_in()
+    door.enrolled(ines)
+    me = "/v1/me"
+    door.http.post(f"{me}/second-factor/take-off", json={"otp": "000000"}, headers=ines)
+    door.http.post(f"{me}/second-factor/recovery-codes", json={"otp": "000000"}, headers=ines)
+    door.http.put(f"{me}/password", json={"present": NEW, "password": NEW}, headers=ines)
+    tried = ("take_off_second_factor", "renew_recovery_codes", "change_password")
+    with database.reading() as tx:
+        every = select(AuditEvent.operation, AuditEvent.outcome).where(
+            AuditEvent.clinic_id == door.clinic_id, AuditEvent.operation.in_(tried)
+        )
+        found = {row[0]: row[1] for row in tx.execute(every)}
+    assert found == dict(zip(tried, ("invalid_grant", "invalid_grant", "invalid"), strict=True))
 
 
 # A clinic that requires it

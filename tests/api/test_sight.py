@@ -259,3 +259,15 @@ def test_what_is_heard_of_a_refused_session_is_on_the_patients_record(
     answer = client.put("/v1/sessions/0195a000-0000-7000-8000-000000000004", json=said, headers=clinic.therapist)
     assert answer.json()["safety_raised"]
     assert on_record(database, clinic, "keep_refused") == [("done", clinic.patient_id)]
+
+
+def test_who_comes_in_by_a_letter_is_on_the_patients_record(
+    client: httpx.Client, database: Database, clinic: Clinic
+) -> None:
+    code = client.post(f"/v1/patients/{clinic.patient_id}/invitation", headers=clinic.therapist).json()["code"]
+    grant = {"grant_type": "urn:followthrough:grant-type:invitation", "code": code, "birth_date": "2001-01-01"}
+    assert_problem(client.post("/v1/auth/token", data=grant), 400, "invalid_grant")
+    assert redeemed(client, code).status_code == 200
+    assert redeemed(client, "0000-0000-0000").status_code == 400
+    entered = [("done", clinic.patient_id), ("invalid_grant", clinic.patient_id)]
+    assert sorted(on_record(database, clinic, "exchange_token")) == entered
