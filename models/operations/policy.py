@@ -8,9 +8,10 @@ the patients it joins. What is out of sight behaves exactly like what does not e
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy.orm import aliased
 
 from models.operations.callers import Caller
-from models.tables import STAFF, Patient, Program, ProgramStatus, Role, Source
+from models.tables import STAFF, Account, Patient, Program, ProgramStatus, Role, Source
 
 
 class Reach(StrEnum):
@@ -143,7 +144,14 @@ def patients_in_sight(caller: Caller) -> ColumnElement[bool]:
         case Reach.OWN:
             return and_(Patient.deleted_at.is_(None), Patient.id == caller.patient_id)
         case Reach.CASELOAD:
-            theirs = or_(Patient.therapist_id == caller.account_id, Patient.therapist_id.is_(None))
+            # Who was shut out treats nobody: a red flag must reach somebody.
+            former = aliased(Account)
+            gone = select(former.id).where(former.clinic_id == caller.clinic_id, former.disabled_at.is_not(None))
+            theirs = or_(
+                Patient.therapist_id == caller.account_id,
+                Patient.therapist_id.is_(None),
+                Patient.therapist_id.in_(gone),
+            )
             return and_(Patient.deleted_at.is_(None), theirs)
 
 
@@ -154,11 +162,7 @@ def visible_patients(caller: Caller) -> Select[Patient]:
 
 def visible_programs(caller: Caller) -> Select[Program]:
     """Every read of programs starts here; drafts are the clinic's."""
-    seen = select(Program).where(Program.clinic_id == caller.clinic_id)
-    match reach(caller):
-        case Reach.CLINIC:
-            return seen
-        case Reach.OWN:
-            return seen.where(Program.patient_id == caller.patient_id, Program.status != ProgramStatus.DRAFT)
-        case Reach.CASELOAD:
-            return seen.where(Program.patient_id.in_(visible_patients(caller).with_only_columns(Patient.id)))
+    # Looked up program by program: SQLite would read every patient first.
+    whose = visible_patients(caller).where(Patient.id == Program.patient_id).correlate(Program)
+    seen = select(Program).where(Program.clinic_id == caller.clinic_id, whose.exists())
+    return seen.where(Program.status != ProgramStatus.DRAFT) if reach(caller) is Reach.OWN else seen

@@ -271,3 +271,26 @@ def test_who_comes_in_by_a_letter_is_on_the_patients_record(
     assert redeemed(client, "0000-0000-0000").status_code == 400
     entered = [("done", clinic.patient_id), ("invalid_grant", clinic.patient_id)]
     assert sorted(on_record(database, clinic, "exchange_token")) == entered
+
+
+@pytest.mark.parametrize("who", ["proxy", "patient", "therapist", "admin", "auditor", "integration"])
+def test_nobody_sees_a_patient_who_is_gone(client: httpx.Client, database: Database, clinic: Clinic, who: str) -> None:
+    with database.writing() as tx:
+        gone = update(Patient).where(Patient.clinic_id == clinic.ines.clinic_id, Patient.id == clinic.patient_id)
+        tx.execute(gone.values(deleted_at=NOON))
+    status = 401 if who in {"proxy", "patient"} else 404
+    for path in ("", "/sessions", "/adherence", "/agenda", "/revisions"):
+        answer = client.get(f"/v1/programs/{clinic.program_id}{path}", headers=getattr(clinic, who))
+        assert answer.status_code == status, path
+
+
+def test_the_patients_of_who_was_shut_out_are_seen_by_all_therapists(
+    client: httpx.Client, clinic: Clinic, theo: dict[str, str]
+) -> None:
+    share(client, clinic, shares=False)
+    assert names(client, theo) == []
+    shut_out = client.post(f"/v1/staff/{clinic.ines.account_id}/disable", headers=clinic.admin)
+    assert shut_out.status_code == 200
+    assert names(client, theo) == ["Ann"]
+    assert client.get(f"/v1/programs/{clinic.program_id}", headers=theo).status_code == 200
+    assert client.get("/v1/worklist", headers=theo).status_code == 200
