@@ -44,7 +44,7 @@ class AccessOut(Answer):
     """Somebody saw or changed a record."""
 
     at: AwareDatetime
-    by: str | None = Field(description="Who; null: somebody whose account was erased.")
+    by: str | None = Field(description="Who; null: an account that was erased, or the console of the server.")
     role: Role | None
     operation: str = Field(examples=["get_timeline"])
     writes: bool = Field(description="Whether they may have changed it.")

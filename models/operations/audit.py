@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, func, or_, select, update
+from sqlalchemy import Row, Select, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from models.database import insert_for
 from models.operations.callers import Caller
-from models.operations.ids import new_id
+from models.operations.ids import ids_at, new_id
 from models.operations.patients import patient
 from models.operations.walls import within
 from models.tables import Account, AuditEvent, AuditHead, Role
@@ -26,8 +26,8 @@ BATCH = 1000
 BEGINNING = bytes(32)
 """What the first event of a chain is chained to."""
 DONE = "done"
-EXPORT_TAKEN = "get_export_file"
-"""Whoever fetches the file of an export holds everybody's record."""
+EVERYBODYS = ("get_export_file", "console: export")
+"""Whoever fetches the file of an export, or writes one at the console, holds everybody's record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,9 @@ def seal(tx: Session, clinic_id: UUID) -> int:
 
 
 def verify(tx: Session, clinic_id: UUID, *, noted: str | None = None) -> Verdict:
-    """Walk a clinic's chain from its beginning; `noted` is a head (`number:hash`) that was noted down earlier."""
+    """Walk a clinic's chain from its beginning; `noted` is a head (`number:hash`) that was noted down earlier. The
+    transaction is a snapshot: what is sealed meanwhile would look like an end that is missing.
+    """
     within(tx, clinic_id)
     flaws: list[Flaw] = []
     seq, before = 0, BEGINNING
@@ -194,19 +196,24 @@ def events(tx: Session, caller: Caller, wanted: Wanted, *, after: UUID | None, l
         said = getattr(wanted, column)
         if said is not None:
             stmt = stmt.where(getattr(AuditEvent, column) == said)
+    # By the ids too, which begin with the moment: so no more of the trail is read.
     if wanted.since is not None:
-        stmt = stmt.where(AuditEvent.at >= wanted.since)
+        stmt = stmt.where(AuditEvent.at >= wanted.since, AuditEvent.id >= ids_at(wanted.since)[0])
     if wanted.until is not None:
-        stmt = stmt.where(AuditEvent.at < wanted.until)
+        stmt = stmt.where(AuditEvent.at < wanted.until, AuditEvent.id <= ids_at(wanted.until)[1])
     return _page(tx, stmt, after, limit)
 
 
 def accesses(tx: Session, caller: Caller, patient_id: UUID, *, after: UUID | None, limit: int) -> list[Known]:
     """A page of who saw or changed one patient's record, latest first; and who took out everybody's."""
     known = patient(tx, caller, patient_id)
-    taken = and_(AuditEvent.operation == EXPORT_TAKEN, AuditEvent.at >= known.created_at)
-    stmt = _named(caller.clinic_id).where(or_(AuditEvent.patient_id == known.id, taken), AuditEvent.outcome == DONE)
-    return _page(tx, stmt, after, limit)
+    done = _named(caller.clinic_id).where(AuditEvent.outcome == DONE)
+    # One by one: each is the end of an index, and together they would be the whole trail.
+    found = _page(tx, done.where(AuditEvent.patient_id == known.id), after, limit)
+    for taken in EVERYBODYS:
+        everybodys = done.where(AuditEvent.operation == taken, AuditEvent.at >= known.created_at)
+        found += _page(tx, everybodys, after, limit)
+    return sorted(found, key=lambda one: one.event.id, reverse=True)[:limit]
 
 
 def _named(clinic_id: UUID) -> Select[AuditEvent, str | None]:

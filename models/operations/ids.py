@@ -10,3 +10,9 @@ def new_id(now: datetime) -> UUID:
     milliseconds = int(now.timestamp() * 1000) & ((1 << 48) - 1)
     random = secrets.randbits(74)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & ((1 << 62) - 1))
+
+
+def ids_at(moment: datetime) -> tuple[UUID, UUID]:
+    """The first and the last id there can be of a moment."""
+    milliseconds = max(0, int(moment.timestamp() * 1000))
+    return UUID(int=milliseconds << 80), UUID(int=(milliseconds << 80) + (1 << 80) - 1)

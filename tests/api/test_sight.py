@@ -294,3 +294,13 @@ def test_the_patients_of_who_was_shut_out_are_seen_by_all_therapists(
     assert names(client, theo) == ["Ann"]
     assert client.get(f"/v1/programs/{clinic.program_id}", headers=theo).status_code == 200
     assert client.get("/v1/worklist", headers=theo).status_code == 200
+
+
+def test_patients_see_who_took_everybody_out_at_the_console(
+    client: httpx.Client, database: Database, clinic: Clinic
+) -> None:
+    done = audit.Done(operation="console: export", writes=False)
+    with database.writing() as tx:
+        audit.add_events(tx, clinic.ines.clinic_id, None, None, done, [None], now=NOON + timedelta(seconds=1))
+    found = client.get(f"/v1/patients/{clinic.patient_id}/accesses", headers=clinic.patient).json()["items"]
+    assert (found[0]["operation"], found[0]["of_everybody"]) == ("console: export", True)
