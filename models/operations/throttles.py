@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
+from ipaddress import IPv4Address, ip_address, ip_network
 
 from sqlalchemy import case, delete, select
 from sqlalchemy.orm import Session
@@ -28,8 +29,8 @@ def throttle_keys(what: str, *, name: str, address: str, per_name: int = PER_NAM
     """What is counted for one attempt: (key, limit) by name, by address and by both, as digests."""
     return [
         (_key(what, "name", name), per_name),
-        (_key(what, "address", address), PER_ADDRESS),
-        (_key(what, "both", name, address), PER_NAME_HERE),
+        (_key(what, "address", _network(address)), PER_ADDRESS),
+        (_key(what, "both", name, _network(address)), PER_NAME_HERE),
     ]
 
 
@@ -66,6 +67,17 @@ def count_failure(tx: Session, keys: Sequence[tuple[str, int]], now: datetime) -
 def forget_old_failures(tx: Session, now: datetime) -> None:
     """Drop windows that have closed."""
     tx.execute(delete(Throttle).where(Throttle.window_started_at <= now - WINDOW))
+
+
+def _network(address: str) -> str:
+    """What one caller has of addresses: one of IPv4, of IPv6 all that begin with the same 64 bits (RFC 4291, 2.5.4)."""
+    try:
+        known = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(known, IPv4Address):
+        return str(known)
+    return str(known.ipv4_mapped or ip_network((known, 64), strict=False))
 
 
 def _key(*parts: str) -> str:

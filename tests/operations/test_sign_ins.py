@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from models.operations import accounts, patients, sign_ins
 from models.operations.callers import Caller, identify
 from models.operations.credentials import CODE_LENGTH, code_hash, fits, hash_password, new_code, new_token, read_token
-from models.operations.throttles import PER_ADDRESS, PER_NAME_HERE, WINDOW
+from models.operations.throttles import PER_ADDRESS, PER_NAME_HERE, WINDOW, refuse_if_spent, throttle_keys
 from models.refusals import EmailTaken, InvalidGrant, NotSignedIn, TooManyAttempts, WhichClinic
 from models.tables import Account, Device, Invitation, Role, SignIn, Token
 from tests.builders import BORN, DAY, NOON, a_clinic, a_patient, a_phone
@@ -254,3 +254,24 @@ def test_a_password_fits_only_itself() -> None:
     assert not fits(PASSWORD + " ", kept)
     assert not fits(PASSWORD, None)
     assert not fits(PASSWORD, "not a hash")
+
+
+@pytest.mark.parametrize(
+    ("other", "is_same"),
+    [("2001:db8:0:7:ffff::1", True), ("2001:db8:0:8::1", False), ("192.0.2.1", False), ("not an address", False)],
+)
+def test_all_the_addresses_of_one_caller_are_one(tx: Session, other: str, is_same: bool) -> None:
+    """Whoever has IPv6 has 2^64 of them."""
+    for number in range(PER_ADDRESS):
+        sign_ins.redeem(tx, f"0000-0000-00{number:02}", BORN, "phone", address=f"2001:db8:0:7::{number:x}", now=NOON)
+    keys = throttle_keys("invitation", name="another", address=other)
+    if is_same:
+        with pytest.raises(TooManyAttempts):
+            refuse_if_spent(tx, keys, NOON)
+    else:
+        refuse_if_spent(tx, keys, NOON)
+
+
+def test_an_ipv4_address_told_as_ipv6_is_itself() -> None:
+    told, mapped = (throttle_keys("login", name="a", address=one) for one in ("192.0.2.1", "::ffff:192.0.2.1"))
+    assert told == mapped
