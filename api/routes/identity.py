@@ -16,7 +16,7 @@ from api.visit import AnybodysVisit, Sealing, ToReadStaff, ToRunClinic, ToUseOwn
 from models.operations import accounts, clients, passwords, sign_ins
 from models.operations.audit import DONE
 from models.operations.sealing import Seal
-from models.refusals import Invalid, Refusal
+from models.refusals import Invalid, Refusal, WhichClinic
 from models.tables import Role
 
 router = APIRouter(prefix="/v1", tags=["identity"])
@@ -149,13 +149,27 @@ async def _by_password(visit: Visit, hashing: Hashing, seal: Seal, login: _Login
                 visit.note_entrance(tx, meant.clinic_id, meant.account_id, code)
             return outcome
 
+    def turn_back(refused: WhichClinic) -> None:
+        with visit.database.writing() as tx:
+            for meant in found:
+                visit.note_entrance(tx, meant.clinic_id, meant.account_id, refused.code)
+
     found = await run_in_threadpool(look)
-    return await run_in_threadpool(enter, await hashing.run(sign_ins.choose, found, login.password))
+    try:
+        chosen = await hashing.run(sign_ins.choose, found, login.password)
+    except WhichClinic as refused:
+        await run_in_threadpool(turn_back, refused)
+        raise
+    return await run_in_threadpool(enter, chosen)
 
 
 def _by_refresh(visit: Visit, presented: str) -> sign_ins.Tokens | Refusal:
     with visit.database.writing() as tx:
-        return sign_ins.refresh(tx, presented, visit.now)
+        outcome = sign_ins.refresh(tx, presented, visit.now)
+        robbed = sign_ins.ended_by_reuse(tx, presented, visit.now) if isinstance(outcome, Refusal) else None
+        if robbed is not None:
+            visit.note_entrance(tx, *robbed, sign_ins.REUSED)
+        return outcome
 
 
 def _by_invitation(

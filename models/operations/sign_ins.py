@@ -42,6 +42,8 @@ PATIENT_REFRESH_LASTS = timedelta(days=180)
 """A phone may lie in a drawer over a holiday without being locked out."""
 GRACE = timedelta(seconds=60)
 """A refresh repeated this soon is a lost answer, not a theft: it gets the same successor."""
+REUSED = "refresh_token_reused"
+"""Why a sign-in ended whose refresh token somebody had a copy of."""
 INVITATION_TRIES = 5
 LONGEST_AGENT = 200
 """Characters of a User-Agent that are kept."""
@@ -285,7 +287,7 @@ def refresh(tx: Session, presented: str, now: datetime) -> Tokens | Refusal:
         return refused
     if token.used_at is not None and token.successor_sealed is not None:
         if now - token.used_at > GRACE:
-            signed_in.revoked_at, signed_in.revoked_because = now, "refresh_token_reused"
+            signed_in.revoked_at, signed_in.revoked_because = now, REUSED
             return refused
         return Tokens(
             access=_issue(tx, signed_in, TokenKind.ACCESS, ACCESS_LASTS, now).text,
@@ -310,6 +312,25 @@ def refresh(tx: Session, presented: str, now: datetime) -> Tokens | Refusal:
         clinic_id=signed_in.clinic_id,
         account_id=signed_in.account_id,
     )
+
+
+def ended_by_reuse(tx: Session, presented: str, now: datetime) -> tuple[UUID, UUID] | None:
+    """The clinic and the account of the sign-in that a refresh token, used again, has just ended; None: it has not."""
+    held = read_token(presented)
+    if held is None:
+        return None
+    within(tx, held.clinic_id)
+    account_id = tx.scalars(
+        select(SignIn.account_id)
+        .join(Token, and_(Token.clinic_id == SignIn.clinic_id, Token.sign_in_id == SignIn.id))
+        .where(
+            Token.clinic_id == held.clinic_id,
+            Token.hash == held.hash,
+            SignIn.revoked_at == now,
+            SignIn.revoked_because == REUSED,
+        )
+    ).one_or_none()
+    return None if account_id is None else (held.clinic_id, account_id)
 
 
 def sign_out(tx: Session, caller: Caller, now: datetime) -> None:

@@ -17,6 +17,7 @@ from models.database import Database
 from models.operations import accounts
 from models.operations.credentials import hash_password, new_key
 from models.operations.sealing import NO_KEY, Seal
+from models.operations.sign_ins import GRACE
 from models.operations.throttles import PER_MAILED_NAME, PER_NAME_HERE, PER_PROVEN_NAME, WINDOW
 from models.tables import Account, Announcement, AuditEvent, Role
 from tests.api.conftest import assert_problem
@@ -186,6 +187,32 @@ def test_what_was_refused_is_not_on_record_as_done(door: Door, database: Databas
         )
         found = {row[0]: row[1] for row in tx.execute(every)}
     assert found == dict(zip(tried, ("invalid_grant", "invalid_grant", "invalid"), strict=True))
+
+
+def test_a_stolen_refresh_token_is_on_record(door: Door, database: Database) -> None:
+    first = door.enter().json()["refresh_token"]
+    again = {"grant_type": "refresh_token", "refresh_token": first}
+    assert door.http.post("/v1/auth/token", data=again).status_code == 200
+    for _ in range(2):
+        door.clock.now += GRACE + timedelta(seconds=1)
+        assert_problem(door.http.post("/v1/auth/token", data=again), 400, "invalid_grant")
+    assert entrances(database, door.clinic_id) == ["done", "refresh_token_reused"]
+
+
+def test_a_password_that_fits_in_two_clinics_is_on_record_in_both(door: Door, database: Database) -> None:
+    with database.writing() as tx:
+        other = a_clinic(tx).clinic_id
+        a_login(tx, other, EMAIL)
+    assert_problem(door.enter(), 400, "which_clinic")
+    assert [entrances(database, one) for one in (door.clinic_id, other)] == [["which_clinic"]] * 2
+
+
+def entrances(database: Database, clinic_id: UUID) -> list[str]:
+    with database.reading() as tx:
+        every = select(AuditEvent.outcome).where(
+            AuditEvent.clinic_id == clinic_id, AuditEvent.operation == "exchange_token"
+        )
+        return sorted(tx.scalars(every))
 
 
 # A clinic that requires it
