@@ -81,6 +81,7 @@ def get_worklist(
     )
     with visit.reading() as (tx, caller):
         rows = worklist(tx, caller, wanted=wanted, after=after, limit=limit + 1, now=visit.now)
+        caller.seen.update(row.patient_id for row in rows[:limit])
         counted = counts(tx, caller, wanted, now=visit.now)
     last = rows[limit - 1] if len(rows) > limit else None
     place = (int(last.severity), last.opened_at.isoformat(), last.flag_id) if last else None

@@ -49,6 +49,7 @@ def list_unsynced(
         found = devices.unsynced(
             tx, caller, days=days, therapist_id=therapist_id, after=after, limit=limit + 1, now=visit.now
         )
+        caller.seen.update(one.patient.id for one in found[:limit])
     last = found[limit - 1].patient if len(found) > limit else None
     place = (last.family_name, last.given_name, last.id) if last else None
     return UnsyncedPage(

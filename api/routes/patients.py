@@ -43,6 +43,7 @@ def list_patients(
     after = read_cursor(cursor, _PLACE)
     with visit.reading() as (tx, caller):
         found = patients.patients(tx, caller, name=name, after=after, limit=limit + 1)
+        caller.seen.update(one.id for one in found[:limit])
     last = found[limit - 1] if len(found) > limit else None
     place = (last.family_name, last.given_name, last.id) if last else None
     return PatientPage(

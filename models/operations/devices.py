@@ -203,6 +203,4 @@ def unsynced(
     if after is not None:
         stmt = stmt.where(place > after)
     rows = tx.execute(stmt.order_by(Patient.family_name, Patient.given_name, Patient.id).limit(limit))
-    found = [Unsynced(patient=one, last_sync_at=last, devices=count) for one, last, count in rows]
-    caller.seen.update(one.patient.id for one in found)
-    return found
+    return [Unsynced(patient=one, last_sync_at=last, devices=count) for one, last, count in rows]

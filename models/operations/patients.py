@@ -71,9 +71,7 @@ def patients(
     place = tuple_(Patient.family_name, Patient.given_name, Patient.id)
     if after is not None:
         stmt = stmt.where(place > after)
-    page = tx.scalars(stmt.order_by(Patient.family_name, Patient.given_name, Patient.id).limit(limit)).all()
-    caller.seen.update(one.id for one in page)
-    return page
+    return tx.scalars(stmt.order_by(Patient.family_name, Patient.given_name, Patient.id).limit(limit)).all()
 
 
 def create_patient(tx: Session, caller: Caller, draft: PatientDraft, *, now: datetime) -> Patient:

@@ -139,7 +139,6 @@ def worklist(
         .order_by(page.c.grave.desc(), Flag.opens_at, Flag.id)
     )
     listed = [_row(*row, now=now) for row in rows]
-    caller.seen.update(row.patient_id for row in listed)
     beside = _beside(tx, caller, {row.patient_id for row in listed}, now) if listed else {}
     return [
         replace(row, beside=tuple(beside.get(row.patient_id, ()))) if row.severity > Severity.INFO else row

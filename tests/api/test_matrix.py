@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -104,7 +105,12 @@ def _life(tx: Session, known: Clinic) -> tuple[UUID, UUID, UUID]:
 
 
 @pytest.fixture
-def world(database: Database, connection: Connection, folder: Any) -> World:
+def world(database: Database, connection: Connection, folder: Path) -> World:
+    return a_world(database, connection, folder)
+
+
+def a_world(database: Database, connection: Connection, folder: Path) -> World:
+    """Everything the matrix asks about; `folder` is where the files of exports lie."""
     mine, strangers = a_peopled_clinic(database, folder), a_peopled_clinic(database, folder)
     with database.writing() as tx:
         theo = a_member(tx, mine.ines.clinic_id, Role.THERAPIST)

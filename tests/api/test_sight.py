@@ -304,3 +304,14 @@ def test_patients_see_who_took_everybody_out_at_the_console(
         audit.add_events(tx, clinic.ines.clinic_id, None, None, done, [None], now=NOON + timedelta(seconds=1))
     found = client.get(f"/v1/patients/{clinic.patient_id}/accesses", headers=clinic.patient).json()["items"]
     assert (found[0]["operation"], found[0]["of_everybody"]) == ("console: export", True)
+
+
+def test_a_page_shows_what_it_shows_and_no_more_is_on_record(
+    client: httpx.Client, database: Database, clinic: Clinic
+) -> None:
+    with database.writing() as tx:
+        a_patient(tx, clinic.ines, given_name="Zoe", family_name="Zimmer")
+    answer = client.get("/v1/patients?limit=1", headers=clinic.therapist)
+    assert answer.json()["next"]
+    trail = client.get("/v1/audit?operation=list_patients", headers=clinic.auditor).json()["items"]
+    assert [one["patient_id"] for one in trail] == [str(clinic.patient_id)]
