@@ -599,11 +599,10 @@ def _bring_up_to_date(url: str) -> None:
     from alembic import command  # noqa: PLC0415  (the serving process has no use for it)
 
     engine, _ = open_database(url)
-    with engine.connect() as connection:
+    with walls.owner_sees_all(engine), engine.connect() as connection:
         config = _alembic()
         config.attributes["connection"] = connection
-        with walls.owner_sees_all(connection):
-            command.upgrade(config, "head")
+        command.upgrade(config, "head")
     engine.dispose()
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
@@ -97,18 +97,21 @@ def soften(connection: Connection) -> None:
 
 
 @contextmanager
-def owner_sees_all(connection: Connection) -> Iterator[None]:
+def owner_sees_all(engine: Engine) -> Iterator[None]:
     """Around a migration: the tables' owner, who is walled in like everybody, sees every row while it lasts; then the
     wall stands again, around new tables too. Does nothing where there is no wall.
     """
-    walled = _walled(connection) if connection.dialect.name == "postgresql" else []
-    for name in walled:
-        connection.execute(text(f'alter table "{name}" no force row level security'))
-    connection.commit()
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    with engine.begin() as connection:
+        walled = _walled(connection)
+        for name in walled:
+            connection.execute(text(f'alter table "{name}" no force row level security'))
     yield
     if walled:
-        harden(connection)
-    connection.commit()
+        with engine.begin() as connection:
+            harden(connection)
 
 
 def walls(connection: Connection) -> Walls:

@@ -177,7 +177,7 @@ def test_a_migration_reaches_every_row_and_leaves_the_wall_standing(says: str) -
 def test_a_migration_where_there_is_no_wall_raises_none(template: str) -> None:
     with copied(template) as url:
         engine = opened(url)
-        with engine.connect() as connection, walls.owner_sees_all(connection):
+        with walls.owner_sees_all(engine), engine.connect() as connection:
             connection.execute(update(Clinic).values(locale="en"))
         with engine.connect() as connection:
             assert set(walls.walls(connection).open) == TENANTS
