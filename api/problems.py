@@ -302,7 +302,9 @@ def _describe(path: str, method: str, operation: dict[str, Any], roles: Sequence
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
     parameters = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
-    statuses = ["503"] + (["422"] if parameters or operation.get("requestBody") else [])
+    # An Idempotency-Key is looked at wherever somebody signed in may ask.
+    is_looked_at = parameters or operation.get("requestBody") or operation.get("security")
+    statuses = ["503"] + (["422"] if is_looked_at else [])
     if operation.get("security"):
         statuses += ["401", "403"]
     if "{" in path or method != "get" or "safe_for" in parameters:

@@ -234,6 +234,18 @@ def test_the_openapi_document_is_complete(app: FastAPI, client: httpx.Client) ->
         assert schema["additionalProperties"] is False
 
 
+def test_every_operation_that_looks_at_a_key_says_that_it_may_refuse_it(
+    app: FastAPI, client: httpx.Client, clinic: Clinic
+) -> None:
+    headers = {**clinic.patient, "Idempotency-Key": "with spaces"}
+    for path, operations in app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            if operation.get("security"):
+                place = path.replace("{", "").replace("}", "")
+                assert client.request(method, place, headers=headers).status_code in {412, 422, 428}
+                assert "422" in operation["responses"], f"{method} {path}"
+
+
 def test_the_docs_need_no_internet(client: httpx.Client) -> None:
     page = client.get("/docs").text
     assert "http://" not in page.replace("http://test", "")
