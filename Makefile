@@ -4,7 +4,7 @@ BIN := .venv/bin
 FT := $(BIN)/python -m api.cli
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-engine bench-export bench-login prove torture load demo-reset requirements clean
+.PHONY: help run test check bench bench-engine bench-export bench-login prove fuzz torture load demo-reset requirements clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench-login: .venv/dev  ## Measure whether the time of a refused login tells tha
 
 prove: .venv/dev  ## Take every guard of the policy and every clinic's filter away in turn, and see a test fail for each
 	@$(BIN)/python -m tests.proof.guards
+
+fuzz: .venv/dev  ## Ask everything as everybody, in 10,000 made-up ways on each database; CASES, SECONDS, SEED, DATABASE, OPERATION
+	@$(BIN)/python -m tests.fuzz.run $(if $(CASES),--cases "$(CASES)") $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(SEED),--seed "$(SEED)") $(if $(DATABASE),--database "$(DATABASE)") $(if $(OPERATION),--operation "$(OPERATION)")
 
 torture: .venv/dev  ## Kill the server while phones send, a minute on each database, and count what is lost
 	@$(BIN)/python -m tests.sync.torture

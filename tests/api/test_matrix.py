@@ -175,12 +175,10 @@ def _of(rows: set[tuple[Any, ...]], whose: UUID) -> list[tuple[Any, ...]]:
     return [row for row in rows if repr(whose) in row]
 
 
-def knock(
-    client: httpx.Client, route: APIRoute, world: World, relation: str, headers: dict[str, str]
-) -> httpx.Response:
-    """Ask for a route about a relation's record."""
+def ids_about(route: APIRoute, world: World, relation: str) -> dict[str, Any]:
+    """What a route is asked with when it is asked about a relation's record: path parameters and a body's ids."""
     about = world.records[relation]
-    ids = {
+    return {
         "patient_id": about.patient_id,
         "program_id": world.drafts[relation] if route.name in OF_DRAFTS else about.program_id,
         "flag_id": world.flags[relation],
@@ -198,13 +196,21 @@ def knock(
         "export_id": about.export_id,
         "client_id": about.client_id,
         "staff_id": about.ines.account_id,
-        "sign_in_id": _a_sign_in(client, headers) if "sign_in_id" in route.param_convertors else None,
         "rule_id": "R-14",
         "kind": "caseload",
         "month": "2025-01",
         "slug": SLUGS.get(route.name, "neck-posture-desk"),
     }
-    query = f"?program_id={about.program_id}" if route.name == "delete_session" else ""
+
+
+def knock(
+    client: httpx.Client, route: APIRoute, world: World, relation: str, headers: dict[str, str]
+) -> httpx.Response:
+    """Ask for a route about a relation's record."""
+    ids = ids_about(route, world, relation)
+    if "sign_in_id" in route.param_convertors:
+        ids["sign_in_id"] = _a_sign_in(client, headers)
+    query = f"?program_id={ids['program_id']}" if route.name == "delete_session" else ""
     extra = {"If-Match": f'"v{VERSIONS[route.name]}"'} if route.name in VERSIONS else {}
     (method,) = route.methods or {"GET"}
     body = filled(BODIES.get(route.name), ids)
