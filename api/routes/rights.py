@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.background import BackgroundTask
 
 from api.exports.jobs import path_of, remove
 from api.exports.records import MEDIA_TYPE, pieces, write_record
@@ -66,7 +67,9 @@ def export_record(
         "Cache-Control": "private, no-store",
         "X-Content-Type-Options": "nosniff",
     }
-    return StreamingResponse(pieces(file), media_type=MEDIA_TYPE, headers=headers)
+    # Who asked may be gone before the first piece, and then nobody begins to read.
+    closing = BackgroundTask(file.close)
+    return StreamingResponse(pieces(file), media_type=MEDIA_TYPE, headers=headers, background=closing)
 
 
 @router.post("/patients/{patient_id}/erasure", summary="Erase a patient, for good; says what was removed and kept")
