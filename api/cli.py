@@ -252,7 +252,7 @@ def run_export(settings: Settings, arguments: argparse.Namespace) -> None:
     try:
         now = datetime.now(UTC)
         _write_export(database, arguments, now)
-        _note(settings, arguments.clinic, "export", [None], now)
+        _note(database, arguments.clinic, "export", [None], now)
     finally:
         engine.dispose()
 
@@ -398,13 +398,14 @@ def run_report(settings: Settings, arguments: argparse.Namespace) -> None:
     from api.pages.files import clinic_files, program_files  # noqa: PLC0415
 
     now, asked = datetime.now(UTC), (arguments.from_on, arguments.to_on)
-    with _database(settings).reading() as tx:
+    database = _database(settings)
+    with database.reading() as tx:
         caller = accounts.console(tx, arguments.clinic)
         if arguments.program is not None:
             files = program_files(tx, caller, arguments.program, *asked, now=now)
         else:
             files = clinic_files(tx, caller, *asked, now=now)
-    _note(settings, arguments.clinic, "report", sorted(caller.seen) or [None], now)
+    _note(database, arguments.clinic, "report", sorted(caller.seen) or [None], now)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (arguments.out / name).write_bytes(content)
@@ -528,9 +529,9 @@ def _write_export(database: Database, arguments: argparse.Namespace, now: dateti
             raise
 
 
-def _note(settings: Settings, clinic_id: UUID, command: str, patients: Sequence[UUID | None], now: datetime) -> None:
+def _note(database: Database, clinic_id: UUID, command: str, patients: Sequence[UUID | None], now: datetime) -> None:
     """What is done at the console is on record too, though nobody says who sits there."""
-    with _database(settings).writing() as tx:
+    with database.writing() as tx:
         audit.add_events(tx, clinic_id, None, None, _at_console(command), patients, now=now)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar, TypeVarTuple
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
+from api.turns import CURRENT
 from models.refusals import Busy
 
 AT_ONCE = 2
@@ -35,7 +36,14 @@ class Hashing:
         """What `deed` answers, when its turn comes."""
         if self.waiting() >= self._most_waiting:
             raise Busy("Too many are signing in at this moment; try again in a moment.")
-        return await to_thread.run_sync(deed, *said, limiter=self._limiter)
+        # Who waits here does no work that others would have to wait for.
+        turn = CURRENT.get()
+        if turn is not None:
+            turn.give_back()
+        answer = await to_thread.run_sync(deed, *said, limiter=self._limiter)
+        if turn is not None:
+            await turn.take()
+        return answer
 
 
 async def _hashing(request: Request) -> Hashing:

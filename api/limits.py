@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import busy, problem
+from api.turns import CURRENT, Turn
 
 _BODIES_HELD = 64
 """How many bodies of the largest size may be held at once; slow senders would fill the memory otherwise."""
@@ -57,24 +58,21 @@ class Door:
             self._held -= len(body)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        has_turn = False
+        turn = Turn(self._turns)
 
         async def passing_on(message: Message) -> None:
-            nonlocal has_turn
-            if has_turn and message["type"] == "http.response.start":
+            if message["type"] == "http.response.start":
                 # The work is done; a client who reads slowly does not hold up the next.
-                has_turn = False
-                self._turns.release()
+                turn.give_back()
             await send(message)
 
         self._inside += 1
         try:
-            await self._turns.acquire()
-            has_turn = True
+            await turn.take()
+            CURRENT.set(turn)
             await self.app(scope, receive, passing_on)
         finally:
-            if has_turn:
-                self._turns.release()
+            turn.give_back()
             self._inside -= 1
 
     def _insist_on_room(self, scope: Scope) -> None:

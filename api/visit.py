@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Depends, Header, HTTPException, Request, Response
@@ -24,6 +25,8 @@ from models.tables import Role
 
 KEPT = "keep_refused"
 """The operation of keeping what a route refused, so that nothing a patient entered is lost."""
+MOST_ASKED = 300
+"""Characters of what was asked that are kept."""
 UNRECORDED = frozenset({Deed.READ_SHELF, Deed.USE_OWN_SIGN_IN, Deed.USE_OWN_LOGIN})
 """Deeds whose reading shows nobody's record, unless somebody was named. Whatever they write is on record."""
 
@@ -118,7 +121,8 @@ class Visit:
         return Done(
             operation=self.operation,
             writes=writes,
-            asked=self.request_line,
+            # As it was sent: a path may hold what no database does, and be as long as it likes.
+            asked=quote(self.request_line, safe=" /:")[:MOST_ASKED],
             address=self.address or None,
             request_id=self.request_id,
         )

@@ -26,7 +26,7 @@ def test_the_environment_says_it_or_a_file(monkeypatch: pytest.MonkeyPatch, tmp_
     assert repr(ONE) not in repr(said)
     (tmp_path / "key").write_text(as_text(OTHER, ONE))
     monkeypatch.setenv("FOLLOWTHROUGH_SECRET_KEY_FILE", str(tmp_path / "key"))
-    with pytest.raises(ValueError, match="not both"):
+    with pytest.raises(ValueError, match="say one of them"):
         Settings.from_environment()
     monkeypatch.delenv("FOLLOWTHROUGH_SECRET_KEY")
     assert Settings.from_environment().secret_keys == (OTHER, ONE)

@@ -24,7 +24,13 @@ def ines(tx: Session) -> Caller:
     assert len(list(demo.build(tx, TODAY))) == demo.PATIENTS == 40
     tx.flush()
     account = tx.scalars(select(Account).where(Account.email == "ines@demo.example")).one()
-    return Caller(clinic_id=account.clinic_id, account_id=account.id, role=Role.THERAPIST, name=account.name)
+    return Caller(
+        clinic_id=account.clinic_id,
+        account_id=account.id,
+        role=Role.THERAPIST,
+        name=account.name,
+        shares_caseloads=True,
+    )
 
 
 def the_list(tx: Session, ines: Caller) -> list[Row]:

@@ -240,7 +240,9 @@ def test_a_cursor_made_of_times_would_skip_it(story: Story, kind: str) -> None:
     assert naive.pull(database) == set()  # skipped, and nobody will ever know
 
 
-def test_a_push_that_waits_holds_up_no_pull(story: Story) -> None:
+def test_a_push_that_waits_holds_up_no_pull(story: Story, kind: str) -> None:
+    if kind == "sqlite":
+        pytest.skip("who reads leaves a trail, and one writes at a time")
     is_written, may_commit = Event(), Event()
 
     def push_slowly() -> None:
