@@ -29,6 +29,9 @@ def is_open_trial(settings: Settings) -> bool:
 def _faults(settings: Settings) -> Iterator[str]:
     if not (settings.base_url or "").startswith("https://"):
         yield "FOLLOWTHROUGH_BASE_URL: say where this installation is found, with https://."
+    if not settings.trusted_proxies:
+        # Everybody would come from the proxy's address, and one who guesses passwords would lock all the others out.
+        yield "FOLLOWTHROUGH_TRUSTED_PROXIES: say which proxy speaks TLS for this server."
     for origin in settings.cors_origins:
         if origin.startswith("http://"):
             yield f"FOLLOWTHROUGH_CORS_ORIGINS: {origin} is not https."

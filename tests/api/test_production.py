@@ -19,6 +19,7 @@ from tests.conftest import POSTGRES, ROOT
 FIT = Settings(
     production=True,
     base_url="https://ft.clinic.example",
+    trusted_proxies=("10.0.0.1/32",),
     cors_origins=("https://app.clinic.example", "capacitor://localhost"),
     database_url="postgresql://followthrough:Kd83hs-72Jqk@db/followthrough",
     mail=MailServer.of("smtps://u:long-and-odd@mail.example", "ft@clinic.example"),
@@ -153,6 +154,7 @@ def test_what_is_fit_is_served(database: Database) -> None:
     [
         ({"base_url": None}, "FOLLOWTHROUGH_BASE_URL"),
         ({"base_url": "http://ft.clinic.example"}, "FOLLOWTHROUGH_BASE_URL"),
+        ({"trusted_proxies": ()}, "FOLLOWTHROUGH_TRUSTED_PROXIES"),
         ({"cors_origins": ("http://app.clinic.example",)}, "FOLLOWTHROUGH_CORS_ORIGINS: http://app.clinic.example"),
         ({"allowed": Allowed(plain_http=True)}, "FOLLOWTHROUGH_WEBHOOK_ALLOW_HTTP"),
         ({"database_url": "postgresql://postgres:postgres@db/x"}, "DATABASE_URL"),
