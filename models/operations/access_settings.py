@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.operations.callers import Caller
+from models.operations.clinics import held_clinic
 from models.refusals import VersionMismatch
 from models.tables import Clinic
 
@@ -28,8 +29,7 @@ def access_settings(tx: Session, caller: Caller) -> AccessSettings:
 
 def decide(tx: Session, caller: Caller, *, shares_caseloads: bool, version: int) -> AccessSettings:
     """Let therapists see each other's patients, or not; it counts from the next request on."""
-    stmt = select(Clinic).where(Clinic.id == caller.clinic_id).with_for_update(key_share=True)
-    clinic = tx.scalars(stmt.execution_options(populate_existing=True)).one()
+    clinic = held_clinic(tx, caller)
     if _of(clinic).version != version:
         raise VersionMismatch("Someone changed this meanwhile; read it again.")
     clinic.shares_caseloads = shares_caseloads

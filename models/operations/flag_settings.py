@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from models.adherence.thresholds import BOUNDS, Thresholds, thresholds_of, wrong
 from models.operations.callers import Caller
+from models.operations.clinics import held_clinic
 from models.refusals import Invalid, VersionMismatch
 from models.tables import Clinic
 
@@ -40,8 +41,7 @@ def move_thresholds(
 
     Programs are judged by the new lines with their next log, and within minutes by the sweep.
     """
-    stmt = select(Clinic).where(Clinic.id == caller.clinic_id).with_for_update(key_share=True)
-    clinic = tx.scalars(stmt.execution_options(populate_existing=True)).one()
+    clinic = held_clinic(tx, caller)
     if _settings(clinic).version != version:
         raise VersionMismatch("Someone moved the thresholds meanwhile; read them again.")
     held = dict(clinic.settings.get("thresholds", {}))

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from models.operations import announcements, exports, rejects, sign_ins
 from models.operations.callers import Caller
+from models.operations.clinics import held_clinic
 from models.operations.walls import within
 from models.refusals import Unknown, VersionMismatch
 from models.tables import (
@@ -84,8 +85,7 @@ def retention_settings(tx: Session, clinic_id: UUID) -> RetentionSettings:
 
 def decide(tx: Session, caller: Caller, *, keep_records_years: int, version: int) -> RetentionSettings:
     """Keep the facts of records for so long; it counts for whoever is erased from now on."""
-    stmt = select(Clinic).where(Clinic.id == caller.clinic_id).with_for_update(key_share=True)
-    clinic = tx.scalars(stmt.execution_options(populate_existing=True)).one()
+    clinic = held_clinic(tx, caller)
     if _of(clinic).version != version:
         raise VersionMismatch("Someone changed this meanwhile; read it again.")
     decided = {"keep_records_years": keep_records_years, "version": version + 1}

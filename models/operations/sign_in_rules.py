@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.operations.callers import SECOND_FACTOR_REQUIRED, Caller
+from models.operations.clinics import held_clinic
 from models.operations.sealing import Seal
 from models.refusals import NoSecretKey, VersionMismatch
 from models.tables import Clinic
@@ -30,8 +31,7 @@ def decide(tx: Session, caller: Caller, seal: Seal, *, second_factor_required: b
     """Ask everyone who signs in by password for a second factor, at once, or nobody. Whoever has none yet can do
     nothing but enrol one.
     """
-    stmt = select(Clinic).where(Clinic.id == caller.clinic_id).with_for_update(key_share=True)
-    clinic = tx.scalars(stmt.execution_options(populate_existing=True)).one()
+    clinic = held_clinic(tx, caller)
     if _of(clinic).version != version:
         raise VersionMismatch("Someone changed this meanwhile; read it again.")
     if second_factor_required and not seal.keys:

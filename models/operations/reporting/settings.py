@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.operations.callers import Caller
+from models.operations.clinics import held_clinic
 from models.operations.reporting.basis import DEFAULT_SMALLEST, FEWEST, MOST, SMALLEST_CELL
 from models.refusals import Invalid, VersionMismatch
 from models.tables import Clinic
@@ -29,8 +30,7 @@ def report_settings(tx: Session, caller: Caller) -> ReportSettings:
 
 def decide(tx: Session, caller: Caller, smallest_cell: int, *, version: int) -> ReportSettings:
     """Withhold counts of fewer people than this."""
-    stmt = select(Clinic).where(Clinic.id == caller.clinic_id).with_for_update(key_share=True)
-    clinic = tx.scalars(stmt.execution_options(populate_existing=True)).one()
+    clinic = held_clinic(tx, caller)
     if _of(clinic).version != version:
         raise VersionMismatch("Someone changed this meanwhile; read it again.")
     if smallest_cell != 0 and not FEWEST <= smallest_cell <= MOST:
