@@ -82,8 +82,8 @@ def main(said: Sequence[str] | None = None) -> int:
 
 def application() -> "FastAPI":
     """The HTTP application as a server process makes it."""
-    from api import serving  # noqa: PLC0415
-    from api.app import create_app  # noqa: PLC0415
+    from api import serving  # noqa: PLC0415  (only here)
+    from api.app import create_app  # noqa: PLC0415  (only here)
 
     settings = Settings.from_environment()
     logs.start(settings.log_level)
@@ -186,7 +186,7 @@ def _add_duties(command: Callable[[str, object, str], argparse.ArgumentParser]) 
 
 def serve(settings: Settings, arguments: argparse.Namespace) -> None:
     """Serve HTTP until interrupted."""
-    from api import serving  # noqa: PLC0415
+    from api import serving  # noqa: PLC0415  (only here)
 
     is_sqlite = make_url(settings.database_url).get_backend_name() == "sqlite"
     if is_sqlite and arguments.workers > 1:
@@ -279,7 +279,7 @@ def run_reassess(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def run_rejects(settings: Settings, arguments: argparse.Namespace) -> int:
     """List kept rejects, without what the patient wrote, or replay them; says what came of each."""
-    from api.schemas.sync import kept_item  # noqa: PLC0415
+    from api.schemas.sync import kept_item  # noqa: PLC0415  (only here)
 
     database, left = _database(settings), 0
     with database.reading() as tx:
@@ -395,7 +395,7 @@ def run_resync(settings: Settings, _arguments: argparse.Namespace) -> None:
 
 def run_report(settings: Settings, arguments: argparse.Namespace) -> None:
     """Write one program's, or a clinic's, report: a page, and each chart and table as a file of its own."""
-    from api.pages.files import clinic_files, program_files  # noqa: PLC0415
+    from api.pages.files import clinic_files, program_files  # noqa: PLC0415  (only here)
 
     now, asked = datetime.now(UTC), (arguments.from_on, arguments.to_on)
     database = _database(settings)
@@ -454,7 +454,7 @@ def show_kept(settings: Settings, arguments: argparse.Namespace) -> None:
 
 def show_openapi(settings: Settings, _arguments: argparse.Namespace) -> None:
     """Print the OpenAPI document."""
-    from api.app import create_app  # noqa: PLC0415
+    from api.app import create_app  # noqa: PLC0415  (only here)
 
     app = create_app(settings, _database(settings))
     print(json.dumps(app.openapi(), indent=2))
