@@ -152,7 +152,7 @@ def verify(tx: Session, clinic_id: UUID, *, noted: str | None = None) -> Verdict
     within(tx, clinic_id)
     flaws: list[Flaw] = []
     seq, before = 0, BEGINNING
-    hash_at: dict[int, bytes] = {}
+    found_there = b""
     noted_seq, _, noted_hash = (noted or "0:").partition(":")
     for event in _chain(tx, clinic_id):
         assert event.seq is not None  # the chain holds sealed events
@@ -164,13 +164,13 @@ def verify(tx: Session, clinic_id: UUID, *, noted: str | None = None) -> Verdict
             flaws.append(Flaw(event.seq, "altered, or not where it was written"))
         seq, before = event.seq, event.hash
         if seq == int(noted_seq):
-            hash_at[seq] = before
+            found_there = before
     head = tx.get(AuditHead, {"clinic_id": clinic_id})
     if head is not None and (head.seq, head.hash) != (seq, before):
         flaws.append(Flaw(seq + 1, f"missing: the chain ended with event {head.seq}"))
     if head is None and seq:
         flaws.append(Flaw(seq, "the end of the chain is missing"))
-    if noted is not None and hash_at.get(int(noted_seq), b"").hex() != noted_hash:
+    if noted is not None and found_there.hex() != noted_hash:
         flaws.append(Flaw(int(noted_seq), "not what was noted down"))
     waiting = select(func.count()).where(AuditEvent.clinic_id == clinic_id, AuditEvent.seq.is_(None))
     return Verdict(flaws=flaws, events=seq, head=f"{seq}:{before.hex()}", unsealed=tx.scalar(waiting) or 0)

@@ -2,27 +2,22 @@
 
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
 from anyio.from_thread import start_blocking_portal
 
 from api.app import create_app
 from api.settings import Settings
-from models.database import Database, open_database
+from models.database import Database
 from models.operations import accounts
 from models.operations.credentials import hash_password
 from models.operations.throttles import WINDOW
 from models.tables import Role
 from tests.asgi import InProcess
+from tests.bench.databases import a_database
 from tests.builders import NOON, a_clinic
-from tests.conftest import migrate
-from tests.postgres import PrivateServer
 
 TRIES = 200
 WARMING = 20
@@ -33,7 +28,7 @@ KNOWN, UNKNOWN, DISABLED = "known@clinic.example", "unknown@clinic.example", "di
 def main() -> int:
     worst = 0.0
     for kind in ("sqlite", "postgresql"):
-        with _a_database(kind) as database:
+        with a_database(kind) as database:
             taken = _medians(database)
         known = taken[KNOWN]
         for email in (UNKNOWN, DISABLED):
@@ -80,20 +75,6 @@ def _medians(database: Database) -> dict[str, float]:
                 if round_ >= WARMING:
                     taken[email].append(spent * 1000)
     return {email: statistics.median(each) for email, each in taken.items()}
-
-
-@contextmanager
-def _a_database(kind: str) -> Iterator[Database]:
-    with tempfile.TemporaryDirectory() as folder:
-        server = PrivateServer() if kind == "postgresql" else None
-        engine, database = open_database(server.url if server else f"sqlite:///{Path(folder) / 'bench.db'}")
-        try:
-            migrate(engine)
-            yield database
-        finally:
-            engine.dispose()
-            if server:
-                server.stop()
 
 
 if __name__ == "__main__":

@@ -1,23 +1,19 @@
 """`make bench`: a caseload report of 5,000 patients and 90 days, against the bare sums of the same weeks."""
 
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 from sqlalchemy import text
 
-from models.database import Database, open_database
+from models.database import Database
 from models.operations.reporting.basis import period_of
 from models.operations.reporting.caseload import caseload_report
 from seed_data.load import load
 from tests.bench.crowd import many_like
+from tests.bench.databases import a_database
 from tests.builders import NOON, a_clinic, a_draft, a_patient, a_program, log_days, weeks
-from tests.conftest import migrate
-from tests.postgres import PrivateServer
 
 PATIENTS, ROUNDS = 5_000, 15
 BARE = (
@@ -29,7 +25,7 @@ BARE = (
 
 def main() -> None:
     for kind in ("sqlite", "postgresql"):
-        with _a_database(kind) as database:
+        with a_database(kind) as database:
             _measure(kind, database)
 
 
@@ -71,20 +67,6 @@ def _medians(*deeds: Callable[[], None]) -> list[float]:
             deed()
             times.append((time.perf_counter() - began) * 1000)
     return [statistics.median(times) for times in taken]
-
-
-@contextmanager
-def _a_database(kind: str) -> Iterator[Database]:
-    with tempfile.TemporaryDirectory() as folder:
-        server = PrivateServer() if kind == "postgresql" else None
-        engine, database = open_database(server.url if server else f"sqlite:///{Path(folder) / 'bench.db'}")
-        try:
-            migrate(engine)
-            yield database
-        finally:
-            engine.dispose()
-            if server:
-                server.stop()
 
 
 if __name__ == "__main__":

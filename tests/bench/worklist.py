@@ -1,19 +1,14 @@
 """`make bench`: what the worklist costs among 1,000 and among 100,000 programs."""
 
 import statistics
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-from models.database import Database, open_database
+from models.database import Database
 from models.operations.callers import Caller
 from models.operations.worklist import Wanted, counts, worklist
 from tests.bench.clinics import many_flags
+from tests.bench.databases import a_database
 from tests.builders import NOON, a_clinic
-from tests.conftest import migrate
-from tests.postgres import PrivateServer
 
 ROUNDS = 60
 WARMING = 20
@@ -26,7 +21,7 @@ def main() -> None:
     for kind in ("sqlite", "postgresql"):
         taken = []
         for programs, due in SIZES:
-            with _a_database(kind) as database:
+            with a_database(kind) as database:
                 with database.writing() as tx:
                     ines = a_clinic(tx)
                     many_flags(
@@ -52,20 +47,6 @@ def _median(database: Database, ines: Caller) -> float:
             assert counts(tx, ines, Wanted(), now=NOON).kinds
         taken.append((time.perf_counter() - began) * 1000)
     return statistics.median(taken[WARMING:])
-
-
-@contextmanager
-def _a_database(kind: str) -> Iterator[Database]:
-    with tempfile.TemporaryDirectory() as folder:
-        server = PrivateServer() if kind == "postgresql" else None
-        engine, database = open_database(server.url if server else f"sqlite:///{Path(folder) / 'bench.db'}")
-        try:
-            migrate(engine)
-            yield database
-        finally:
-            engine.dispose()
-            if server:
-                server.stop()
 
 
 if __name__ == "__main__":

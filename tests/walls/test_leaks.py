@@ -159,6 +159,11 @@ def test_what_waits_is_written_before_the_next_clinic(two: Two) -> None:
         for caller in (two.ines, two.theirs):
             within(tx, caller.clinic_id)
             tx.add(Account(clinic_id=caller.clinic_id, id=new_id(NOON), role=Role.ADMIN, name="New", created_at=NOON))
+    for caller in (two.ines, two.theirs):
+        with two.database.reading() as tx:
+            within(tx, caller.clinic_id)
+            new = select(Account.name).where(Account.clinic_id == caller.clinic_id, Account.name == "New")
+            assert tx.scalars(new).all() == ["New"]
 
 
 def test_the_wall_costs_one_statement_a_transaction_and_nothing_where_it_does_not_stand(
