@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from models.operations.credentials import read_token
@@ -50,14 +51,10 @@ class Caller:
         return self.role in PATIENTS_SIDE
 
 
-def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
-    """The holder of a valid access token."""
-    token = read_token(credential)
-    if token is None:
-        raise NotSignedIn("Sign in first: this needs a bearer token.")
-    within(tx, token.clinic_id)
+def _holder() -> Select[*tuple[Any, ...]]:
+    """The holder of the access token `hash` of a clinic, if it is valid `now`."""
     cared_for = aliased(Patient)
-    row = tx.execute(
+    return (
         select(
             Account.id,
             Account.role,
@@ -103,15 +100,28 @@ def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
         .join(Device, and_(Device.clinic_id == SignIn.clinic_id, Device.id == SignIn.device_id), isouter=True)
         .join(Clinic, Clinic.id == Account.clinic_id)
         .where(
-            Token.clinic_id == token.clinic_id,
-            Token.hash == token.hash,
+            Token.clinic_id == bindparam("clinic_id"),
+            Token.hash == bindparam("hash"),
             Token.kind == TokenKind.ACCESS,
-            Token.expires_at > now,
+            Token.expires_at > bindparam("now"),
             SignIn.revoked_at.is_(None),
             Account.disabled_at.is_(None),
             Device.revoked_at.is_(None),
         )
-    ).one_or_none()
+    )
+
+
+_HOLDER = _holder()
+"""Put together once: every request sends it."""
+
+
+def identify(tx: Session, credential: str | None, now: datetime) -> Caller:
+    """The holder of a valid access token."""
+    token = read_token(credential)
+    if token is None:
+        raise NotSignedIn("Sign in first: this needs a bearer token.")
+    within(tx, token.clinic_id)
+    row = tx.execute(_HOLDER, {"clinic_id": token.clinic_id, "hash": token.hash, "now": now}).one_or_none()
     if row is None or (row[1] in PATIENTS_SIDE and row[5] is None):
         raise NotSignedIn("The token is unknown, expired or revoked; sign in again.")
     account_id, role, name, sign_in_id, device_id, patient_id, last_sync_at, skew_seconds = row[:8]
