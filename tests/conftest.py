@@ -142,6 +142,13 @@ def _nothing_told_is_logged() -> Iterator[None]:
 
 @pytest.fixture
 def connection(engine: Engine) -> Iterator[Connection]:
+    with undone(engine) as connection:
+        yield connection
+
+
+@contextmanager
+def undone(engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction that is rolled back afterwards."""
     with engine.connect() as connection, connection.begin() as outer:
         yield connection
         outer.rollback()
@@ -149,7 +156,11 @@ def connection(engine: Engine) -> Iterator[Connection]:
 
 @pytest.fixture
 def database(connection: Connection) -> Database:
-    """A database whose every transaction is a savepoint in the test's own."""
+    return inside(connection)
+
+
+def inside(connection: Connection) -> Database:
+    """A database whose every transaction is a savepoint in the connection's."""
     sessions = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
     return Database(reading=sessions.begin, snapshot=sessions.begin, writing=sessions.begin)
 

@@ -1,5 +1,7 @@
 """A clinic with everyone in it, each with a token, and a stranger's clinic beside it."""
 
+from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,13 +9,15 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
-from models.database import Database
+from models.database import Database, open_database
 from models.delivery.addresses import Allowed
 from models.operations import clients, consents, exports, findings, prescribing, programs, protocols, webhooks
 from models.operations.callers import Caller, identify
 from models.tables import ConditionStatus, ConsentBy, ExportContent, ExportFormat, PauseReason, Role
+from tests.architecture.statements import watch
 from tests.builders import (
     DAY,
     MONDAY,
@@ -32,6 +36,7 @@ from tests.builders import (
     a_token,
     bearer,
 )
+from tests.conftest import copied, inside, undone
 
 OSTEOARTHRITIS = findings.ConditionDraft(code="oa-hand", status=ConditionStatus.CONFIRMED)
 SYSTEM = a_client_draft()
@@ -145,14 +150,47 @@ def a_peopled_clinic(database: Database, folder: Path) -> Clinic:
         )
 
 
-@pytest.fixture
-def clinic(database: Database, folder: Path) -> Clinic:
-    return a_peopled_clinic(database, folder)
+@pytest.fixture(scope="session")
+def peopled(template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Connection, Clinic, Clinic]]:
+    """Two peopled clinics in a transaction that is never committed, for all tests that look at such: making one takes
+    longer than most of them.
+    """
+    with copied(template) as url:
+        engine, _ = open_database(url)
+        watch(engine)
+        with engine.connect() as connection, connection.begin() as outer:
+            database, folder = inside(connection), tmp_path_factory.mktemp("exports")
+            yield connection, a_peopled_clinic(database, folder), a_peopled_clinic(database, folder)
+            outer.rollback()
+        engine.dispose()
 
 
 @pytest.fixture
-def stranger(database: Database, folder: Path) -> Clinic:
-    return a_peopled_clinic(database, folder)
+def connection(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Connection]:
+    """As elsewhere, but where a peopled clinic is asked for: then a savepoint beside it."""
+    if not {"clinic", "stranger"} & set(request.fixturenames):
+        with undone(engine) as plain:
+            yield plain
+        return
+    among, *_ = request.getfixturevalue("peopled")
+    with among.begin_nested() as savepoint:
+        yield among
+        savepoint.rollback()
+
+
+@pytest.fixture
+def clinic(peopled: tuple[Connection, Clinic, Clinic], folder: Path) -> Clinic:
+    return _with_its_file(peopled[1], folder)
+
+
+@pytest.fixture
+def stranger(peopled: tuple[Connection, Clinic, Clinic], folder: Path) -> Clinic:
+    return _with_its_file(peopled[2], folder)
+
+
+def _with_its_file(known: Clinic, folder: Path) -> Clinic:
+    (folder / str(known.export_id)).touch()
+    return deepcopy(known)  # some tests change what they know
 
 
 def assert_problem(answer: httpx.Response, status: int, code: str | None = None) -> dict[str, object]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,7 +24,7 @@ from models.operations import clients, prescribing, sessions
 from models.operations.callers import PATIENTS_SIDE
 from models.operations.policy import Deed
 from models.tables import Base, DoneShare, Flag, Role
-from tests.api.conftest import Clinic, a_peopled_clinic, assert_problem, someone
+from tests.api.conftest import Clinic, assert_problem, someone
 from tests.api.test_access import ANY_SCOPE, BODIES, MAY, SCOPED, SESSION, SLUGS, VERSIONS, filled, routes
 from tests.architecture.statements import counting
 from tests.builders import (
@@ -105,13 +104,12 @@ def _life(tx: Session, known: Clinic) -> tuple[UUID, UUID, UUID]:
 
 
 @pytest.fixture
-def world(database: Database, connection: Connection, folder: Path) -> World:
-    return a_world(database, connection, folder)
+def world(database: Database, connection: Connection, clinic: Clinic, stranger: Clinic) -> World:
+    return a_world(database, connection, clinic, stranger)
 
 
-def a_world(database: Database, connection: Connection, folder: Path) -> World:
-    """Everything the matrix asks about; `folder` is where the files of exports lie."""
-    mine, strangers = a_peopled_clinic(database, folder), a_peopled_clinic(database, folder)
+def a_world(database: Database, connection: Connection, mine: Clinic, strangers: Clinic) -> World:
+    """Everything the matrix asks about."""
     with database.writing() as tx:
         theo = a_member(tx, mine.ines.clinic_id, Role.THERAPIST)
         theirs = replace(mine, ines=theo, therapist=bearer(a_token(tx, theo)), **someone(tx, theo))
@@ -237,41 +235,49 @@ def _events(world: World, answer: httpx.Response) -> list[Any]:
     return list(world.connection.execute(stmt))
 
 
+def cells(app: FastAPI) -> Iterator[tuple[APIRoute, str]]:
+    """Every operation that is not for anybody, with every relation that makes a difference to it."""
+    for route in routes(app):
+        if MAY[route.name]:
+            yield from ((route, relation) for relation in relations_of(route))
+
+
 @pytest.mark.parametrize("role", list(Role))
 def test_every_operation_of_every_role_about_every_record(
     app: FastAPI, client: httpx.Client, world: World, role: Role
 ) -> None:
-    headers = world.headers(role)
-    done: set[str] = set()
-    for route in routes(app):
-        if not MAY[route.name]:
-            continue
-        for relation in relations_of(route):
-            about = world.records[relation]
-            with cell(world) as sent:
-                answer = knock(client, route, world, relation, headers)
-                changed = _changed(world, _written(sent) & world.rows.keys())
-                events = _events(world, answer)
-            told = f"{role} {route.name} {relation}: {answer.status_code} {answer.text[:300]}"
-            may_change = relation if role in MAY[route.name] and relation in SEES[role] else None
-            if role not in MAY[route.name]:
-                assert_problem(answer, 403, "not_allowed")
-                assert not changed.keys() - TRAIL, told
-            elif relation not in SEES[role]:
-                assert answer.status_code == 404, told
-                assert answer.json()["code"] in {"unknown", "unknown_program", "unknown_session"}, told
-                assert not changed.keys() - (LEFT_BY_A_REFUSAL if route.name in HEARING else TRAIL), told
-            elif route.name in NOT_NOW:
-                assert_problem(answer, 409, NOT_NOW[route.name])
-            else:
-                assert answer.is_success, told
-                done.add(route.name)
-            for name, rows in changed.items():
-                for other in {COLLEAGUES, STRANGERS} - {may_change}:
-                    assert not _of(rows, world.records[other].patient_id), f"{told} changed {name}"
-                assert not _of(rows, world.records[STRANGERS].ines.clinic_id), f"{told} changed {name}"
-            _assert_trail(route, role, answer, events, about, told)
+    done = {route.name for route, relation in cells(app) if is_done(client, world, role, route, relation)}
     assert done == {name for name, roles in MAY.items() if role in roles} - NOT_NOW.keys()
+
+
+def is_done(client: httpx.Client, world: World, role: Role, route: APIRoute, relation: str) -> bool:
+    """Ask one cell and hold the answer, what is stored and the trail against the policy; whether it was done."""
+    about = world.records[relation]
+    with cell(world) as sent:
+        answer = knock(client, route, world, relation, world.headers(role))
+        changed = _changed(world, _written(sent) & world.rows.keys())
+        events = _events(world, answer)
+    told = f"{role} {route.name} {relation}: {answer.status_code} {answer.text[:300]}"
+    may_change = relation if role in MAY[route.name] and relation in SEES[role] else None
+    is_success = False
+    if role not in MAY[route.name]:
+        assert_problem(answer, 403, "not_allowed")
+        assert not changed.keys() - TRAIL, told
+    elif relation not in SEES[role]:
+        assert answer.status_code == 404, told
+        assert answer.json()["code"] in {"unknown", "unknown_program", "unknown_session"}, told
+        assert not changed.keys() - (LEFT_BY_A_REFUSAL if route.name in HEARING else TRAIL), told
+    elif route.name in NOT_NOW:
+        assert_problem(answer, 409, NOT_NOW[route.name])
+    else:
+        assert answer.is_success, told
+        is_success = True
+    for name, rows in changed.items():
+        for other in {COLLEAGUES, STRANGERS} - {may_change}:
+            assert not _of(rows, world.records[other].patient_id), f"{told} changed {name}"
+        assert not _of(rows, world.records[STRANGERS].ines.clinic_id), f"{told} changed {name}"
+    _assert_trail(route, role, answer, events, about, told)
+    return is_success
 
 
 def _assert_trail(
@@ -293,21 +299,29 @@ def _assert_trail(
 def test_a_scope_opens_what_it_says_and_nothing_else(
     app: FastAPI, client: httpx.Client, database: Database, world: World, scope: str
 ) -> None:
+    headers = headers_of_scope(database, world, scope)
+    for route in {route.name: route for route, _ in cells(app)}.values():
+        assert_scope(client, world, headers, scope, route)
+
+
+def headers_of_scope(database: Database, world: World, scope: str) -> dict[str, str]:
+    """An integration's that has this scope alone."""
     with database.writing() as tx:
         admin = a_member(tx, world.records[OWN].ines.clinic_id, Role.ADMIN)
-        headers = bearer(a_clients_token(tx, clients.create_client(tx, admin, a_client_draft(scope), now=NOON)))
-    for route in routes(app):
-        if not MAY[route.name]:
-            continue
-        with cell(world) as sent:
-            answer = knock(client, route, world, OWN, headers)
-            written = _written(sent) & world.rows.keys()
-        told = f"{scope} {route.name}: {answer.status_code} {answer.text[:300]}"
-        if route.name not in SCOPED[scope] | ANY_SCOPE:
-            assert_problem(answer, 403, "not_allowed")
-            assert not written - TRAIL, told
-        elif route.name not in NOT_NOW:
-            assert answer.is_success, told
+        return bearer(a_clients_token(tx, clients.create_client(tx, admin, a_client_draft(scope), now=NOON)))
+
+
+def assert_scope(client: httpx.Client, world: World, headers: dict[str, str], scope: str, route: APIRoute) -> None:
+    """Ask one operation with one scope."""
+    with cell(world) as sent:
+        answer = knock(client, route, world, OWN, headers)
+        written = _written(sent) & world.rows.keys()
+    told = f"{scope} {route.name}: {answer.status_code} {answer.text[:300]}"
+    if route.name not in SCOPED[scope] | ANY_SCOPE:
+        assert_problem(answer, 403, "not_allowed")
+        assert not written - TRAIL, told
+    elif route.name not in NOT_NOW:
+        assert answer.is_success, told
 
 
 @pytest.mark.usefixtures("world")
@@ -423,14 +437,19 @@ def test_another_clinics_key_is_worth_what_no_key_is(
     app: FastAPI, client: httpx.Client, world: World, role: Role
 ) -> None:
     by_name = {route.name: route for route in routes(app)}
-    for (name, where), what in FOREIGN.items():
-        if role not in MAY[name]:
-            continue
-        told = {one: _swapped(client, by_name[name], world, role, where, what, one) for one in (STRANGERS, NOBODYS)}
-        assert told[STRANGERS] == told[NOBODYS], f"{role} {name} {where}"
-        if what != "therapist_id" and role is Role.THERAPIST:
-            theirs = _swapped(client, by_name[name], world, role, where, what, COLLEAGUES)
-            assert theirs == told[NOBODYS], f"{name} {where} of another caseload"
+    for name, where in FOREIGN:
+        if role in MAY[name]:
+            assert_key(client, world, role, by_name[name], where)
+
+
+def assert_key(client: httpx.Client, world: World, role: Role, route: APIRoute, where: str) -> None:
+    """Ask one operation with one key of another clinic's, of nobody's, and of another caseload's."""
+    what = FOREIGN[route.name, where]
+    told = {one: _swapped(client, route, world, role, where, what, one) for one in (STRANGERS, NOBODYS)}
+    assert told[STRANGERS] == told[NOBODYS], f"{role} {route.name} {where}"
+    if what != "therapist_id" and role is Role.THERAPIST:
+        theirs = _swapped(client, route, world, role, where, what, COLLEAGUES)
+        assert theirs == told[NOBODYS], f"{route.name} {where} of another caseload"
 
 
 def _swapped(

@@ -27,6 +27,12 @@ LOOKS_FOR_CLINICS = re.compile(
 
 ROOT = Path(__file__).parents[2]
 
+BLOCKS = (exp.Select, exp.Update, exp.Delete)
+"""What finds rows."""
+
+seen: set[str] = set()
+"""What was sent, whatever the number of values."""
+
 _sent: list[list[str]] = []
 
 
@@ -86,36 +92,66 @@ def forgotten_tables(statement: str) -> tuple[str, ...]:
     plain = re.sub(r"%\(\w+\)s(::[A-Z]+( WITH TIME ZONE| PRECISION)?)?|\?", "?", " ".join(statement.split()))
     if LOOKS_FOR_CLINICS.fullmatch(plain):
         return ()
-    parsed = sqlglot.parse_one(plain.replace("?", "1"), dialect="sqlite")
+    plain = plain.replace("?", "1")
+    seen.add(re.sub(r"\(1(, 1)*\)", "(1)", plain))
+    parsed = sqlglot.parse_one(plain, dialect="sqlite")
     if isinstance(parsed, exp.Insert) and parsed.expression.find(exp.Select) is None:
         return ()  # VALUES carry the clinic in the key
     found: list[str] = []
-    for block in parsed.find_all(exp.Select, exp.Update, exp.Delete):
-        tied = _tied(block)
-        found += [
-            table.name
-            for table in _tables(block)
-            if table.name in CLINIC_KEY and (table.alias_or_name, CLINIC_KEY[table.name]) not in tied
-        ]
+    for block in parsed.find_all(*BLOCKS):
+        tables = {table.alias_or_name: table.name for table in _tables(block) if table.name in CLINIC_KEY}
+        named = _named(block, tables)
+        found += [name for alias, name in tables.items() if alias not in named]
     return tuple(found)
 
 
-def _tables(block: exp.Expression) -> Iterator[exp.Table]:
-    return (
-        table for table in block.find_all(exp.Table) if table.find_ancestor(exp.Select, exp.Update, exp.Delete) is block
-    )
+def _tables(block: exp.Expr) -> Iterator[exp.Table]:
+    return (table for table in block.find_all(exp.Table) if table.find_ancestor(*BLOCKS) is block)
 
 
-def _tied(block: exp.Expression) -> set[tuple[str, str]]:
-    """(table, column) pairs that the block compares with something, by = or IN."""
-    return {
-        (column.table or _only_table(block), column.name)
-        for comparison in block.find_all(exp.EQ, exp.In)
-        for column in comparison.find_all(exp.Column)
-        if comparison.find_ancestor(exp.Select, exp.Update, exp.Delete) is block
-    }
+def _named(block: exp.Expr, tables: dict[str, str]) -> set[str]:
+    """The tables (by alias) of a block whose clinic it says: it must equal a value, or what another block finds, or the
+    clinic of a table of which it is said.
+    """
+    where = block.args.get("where")
+    conditions = [join.args.get("on") for join in block.find_all(exp.Join) if join.find_ancestor(*BLOCKS) is block]
+    conditions.append(where and where.this)
+    return _known(_merged([_told(one, tables) for one in conditions if one]))
 
 
-def _only_table(block: exp.Expression) -> str:
-    tables = list(_tables(block))
-    return tables[0].alias_or_name if len(tables) == 1 else ""
+Told = tuple[set[str], list[set[str]]]
+"""The tables of which a condition says the clinic, and those of which it says that they are of one clinic."""
+
+
+def _merged(told: list[Told]) -> Told:
+    return {alias for named, _ in told for alias in named}, [pair for _, alike in told for pair in alike]
+
+
+def _known(told: Told) -> set[str]:
+    named, alike = told
+    while more := {alias for pair in alike if pair & named for alias in pair} - named:
+        named = named | more
+    return named
+
+
+def _told(condition: exp.Expr, tables: dict[str, str]) -> Told:
+    condition = condition.unnest()
+    if isinstance(condition, exp.And):
+        return _merged([_told(condition.left, tables), _told(condition.right, tables)])
+    if isinstance(condition, exp.Or):
+        return _known(_told(condition.left, tables)) & _known(_told(condition.right, tables)), []
+    if not isinstance(condition, exp.EQ | exp.In):
+        return set(), []
+    sides = [condition.this] if isinstance(condition, exp.In) else [condition.left, condition.right]
+    columns = [_of_table(side.unnest(), tables) for side in sides]
+    keys = {alias for alias, name in columns if alias in tables and name == CLINIC_KEY[tables[alias]]}
+    if len(keys) == 2:
+        return set(), [keys]
+    return (set() if any(alias in tables for alias, _ in columns if alias not in keys) else keys), []
+
+
+def _of_table(side: exp.Expr, tables: dict[str, str]) -> tuple[str, str]:
+    """The alias and the name of a column; a value has none."""
+    if not isinstance(side, exp.Column):
+        return "", ""
+    return side.table or (next(iter(tables)) if len(tables) == 1 else ""), side.name

@@ -11,16 +11,17 @@ from anyio.from_thread import BlockingPortal
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
-from models.database import Database
 from models.operations.credentials import hash_password, new_key
 from models.operations.sealing import Seal
 from models.operations.sign_ins import email_key
 from models.tables import Account, Login, Role
+from tests.api.conftest import a_peopled_clinic
 from tests.api.test_access import ALL_RULES, BODIES, VERSIONS, filled, routes
 from tests.api.test_matrix import COLLEAGUES, NOBODYS, OWN, RICHER, STRANGERS, World, a_world, ids_about
 from tests.builders import NOON
+from tests.conftest import inside
 from tests.fuzz.knocking import Answer, Asked, knock, parsed
 
 NOBODY = "nobody"
@@ -147,10 +148,9 @@ def fuzzed(engine: Engine, app: FastAPI, portal: BlockingPortal, folder: Path) -
     app.state.exports = folder
     without, app.state.seal = app.state.seal, Seal((new_key(),))
     with engine.connect() as connection, connection.begin() as outer:
-        sessions = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
-        database = Database(reading=sessions.begin, writing=sessions.begin, snapshot=sessions.begin)
-        app.state.database = database
-        world = a_world(database, connection, folder)
+        app.state.database = database = inside(connection)
+        clinics = a_peopled_clinic(database, folder), a_peopled_clinic(database, folder)
+        world = a_world(database, connection, *clinics)
         with database.writing() as tx:
             _with_passwords(tx, world.records[OWN].ines.clinic_id)
         yield Fuzzed(app, portal, world)

@@ -1,15 +1,14 @@
-"""Is the wall tested? Each guard is taken away in turn (a cell of the policy, a clinic's filter, an ownership check)
-and a test must fail: `make prove`. Whatever survives is printed, and is a hole in the tests or no guard at all.
+"""Is the wall tested? Each guard is taken away in turn (a cell of the policy, a clinic's filter, an ownership check,
+what is expired or revoked, a refusal of who asks) and a test must fail: `make prove`. Whatever survives is printed, and
+is a hole in the tests or no guard at all.
 
 A mutant is one source file with one expression changed. A fork of this process puts its functions in the place of
-ours and asks the access matrix on SQLite; what survives that is asked by the tests that speak of its module.
+ours and asks those questions of the access matrix that reach them, on SQLite; what survives that is asked by the tests
+that speak of its module.
 """
 
 import argparse
 import ast
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import inspect
 import os
 import re
@@ -17,41 +16,58 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 import httpx
 from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from sqlalchemy import Engine
-from sqlalchemy.orm import sessionmaker
 
 from api.app import create_app
 from api.settings import Settings
+from api.visit import deed_of
 from models.database import Database, open_database
 from models.operations.policy import MAY, REACH, SCOPES, Deed, Reach
 from models.tables import Role
 from seed_data.load import load
 from tests.api import test_matrix as matrix
-from tests.architecture.statements import watch
+from tests.api.conftest import a_peopled_clinic
+from tests.api.test_access import MAY as TO_BE
+from tests.architecture.statements import seen, watch
 from tests.asgi import InProcess
 from tests.builders import NOON
-from tests.conftest import migrate
+from tests.conftest import inside, migrate
+from tests.proof.in_place import IS_FILTER, MODULE, SECONDS, SOURCE, STATEMENTS, TWICE_SAID
 
 ROOT = Path(__file__).parents[2]
 SQL_TRUE = '__import__("sqlalchemy").true()'
+FILTER = "clinic's filter"
+NO_TESTS = 5
+"""How pytest says that it found none."""
 AS_ADMIN = '__import__("dataclasses").replace(caller, role="admin")'
 GATES = frozenset({"patient", "course", "visible_patients", "visible_programs", "patients_in_sight", "_held"})
 """What an operation asks whether somebody is in the caller's sight."""
+Tests = tuple[str, ...]
+"""Files of tests."""
 OWN = frozenset({"patient_id", "account_id"})
-SECONDS = 900
-"""Who takes longer is a survivor."""
+ENDINGS = frozenset({"revoked_at", "disabled_at", "deleted_at", "ended_at"})
+"""What is over when they are set."""
+REFUSALS = frozenset(
+    {
+        *("NotSignedIn", "NotAllowed", "InvalidGrant", "InvalidClient", "InvalidScope", "OtpRequired"),
+        *("SecondFactorRequired", "TooManyAttempts", "Unknown", "UnknownProgram", "UnknownSession"),
+    }
+)
+"""What somebody is told who may not, or not yet, or does not see it."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +78,18 @@ class Mutant:
     line: int
     what: str
     source: str
+    within: str | None = None
+    """The function or class at the top of the module that it lies in."""
     row: str | None = None
     """Of the policy's tables: the statement that changes a row."""
+    deed: Deed | None = None
+    who: str | None = None
+    """The deed, and the role or scope, that the row is about: asked first."""
+
+    @property
+    def is_filter(self) -> bool:
+        """Whether a clinic's filter is gone."""
+        return self.what.startswith(FILTER)
 
     @property
     def module(self) -> str:
@@ -86,37 +112,68 @@ def _of_policy() -> Iterator[Mutant]:
     path = ROOT / "models/operations/policy.py"
     source = path.read_text()
 
-    def with_line(what: str, line: str) -> Mutant:
-        return Mutant(path, 0, what, f"{source}\n{line}\n", line)
+    def with_line(what: str, line: str, who: str, deed: Deed | None = None) -> Mutant:
+        return Mutant(path, 0, what, f"{source}\n{line}\n", row=line, deed=deed, who=who)
 
     for deed in MAY:
         for role in Role:
-            yield with_line(f"MAY {deed} ^ {role}", f"MAY[Deed.{deed.name}] ^= {{Role.{role.name}}}")
+            yield with_line(f"MAY {deed} ^ {role}", f"MAY[Deed.{deed.name}] ^= {{Role.{role.name}}}", role, deed)
     for role, reach in REACH.items():
         for other in Reach:
             if other is not reach:
-                yield with_line(f"REACH {role} = {other}", f"REACH[Role.{role.name}] = Reach.{other.name}")
+                yield with_line(f"REACH {role} = {other}", f"REACH[Role.{role.name}] = Reach.{other.name}", role)
     for scope in SCOPES:
         for deed in Deed:
             if deed is not Deed.USE_OWN_SIGN_IN and Role.INTEGRATION in MAY[deed]:
-                yield with_line(f"SCOPES {scope} ^ {deed}", f'SCOPES["{scope}"] ^= {{Deed.{deed.name}}}')
+                yield with_line(f"SCOPES {scope} ^ {deed}", f'SCOPES["{scope}"] ^= {{Deed.{deed.name}}}', scope, deed)
 
 
 def _of_source(path: Path) -> Iterator[Mutant]:
     source = path.read_text()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
-            sides = (node.left, node.comparators[0])
-            if any(_is_attribute(side, "clinic_id") for side in sides):
-                yield _changed(path, source, node, SQL_TRUE, "clinic's filter")
-            elif any(_is_callers(side) for side in sides):
-                yield _changed(path, source, node, SQL_TRUE, "ownership check")
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in GATES:
+    for top in ast.parse(source).body:
+        for node in ast.walk(top):
+            for guard, text, what in _guards(node):
+                yield _changed(path, source, top, guard, text, what)
+
+
+def _guards(node: ast.AST) -> Iterator[tuple[ast.expr, str, str]]:
+    """The guards that a node is: which expression, what stands in its place, what it was."""
+    match node:
+        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
+            if any(_is_attribute(side, "clinic_id") for side in (left, right)):
+                yield node, SQL_TRUE, FILTER
+            elif any(_is_callers(side) for side in (left, right)):
+                yield node, SQL_TRUE, "ownership check"
+        case ast.Compare(left=ast.Attribute(attr="expires_at"), ops=[ast.Gt()]):
+            yield node, SQL_TRUE, "expiry"
+        case ast.Call():
+            yield from _guarding_calls(node)
+        case ast.If(test=test, body=[*_, ast.Raise(exc=said) | ast.Return(value=said)]) if _is_refusal(said):
+            any_of = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or) else [test]
+            yield from ((one, "False", "refusal where") for one in any_of)
+
+
+def _guarding_calls(node: ast.Call) -> Iterator[tuple[ast.expr, str, str]]:
+    match node:
+        case ast.Call(func=ast.Attribute(attr="is_", value=ast.Attribute(attr=ended)), args=[ast.Constant(value=None)]):
+            if ended in ENDINGS:
+                yield node, SQL_TRUE, "not ended"
+        case ast.Call(func=ast.Name(id=asked)) if asked in GATES:
             for said in node.args:
                 if isinstance(said, ast.Name) and said.id == "caller":
-                    yield _changed(path, source, said, AS_ADMIN, f"sight of {node.func.id}()")
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "may":
-            yield _changed(path, source, node, "True", "the door's question")
+                    yield said, AS_ADMIN, f"sight of {asked}()"
+        case ast.Call(func=ast.Name(id="may")):
+            yield node, "True", "the door's question"
+
+
+def _is_refusal(said: ast.expr | None) -> bool:
+    """Made on the spot, or before and called `refused`."""
+    match said:
+        case ast.Call(func=ast.Name(id=name)):
+            return name in REFUSALS
+        case ast.Name(id=name):
+            return name == "refused"
+    return False
 
 
 def _is_attribute(node: ast.expr, name: str) -> bool:
@@ -132,7 +189,7 @@ def _is_callers(node: ast.expr) -> bool:
     )
 
 
-def _changed(path: Path, source: str, node: ast.expr, text: str, what: str) -> Mutant:
+def _changed(path: Path, source: str, top: ast.stmt, node: ast.expr, text: str, what: str) -> Mutant:
     assert node.end_lineno is not None  # parsed just now
     assert node.end_col_offset is not None  # as above
     lines = source.encode().splitlines(keepends=True)
@@ -140,26 +197,9 @@ def _changed(path: Path, source: str, node: ast.expr, text: str, what: str) -> M
     end = sum(len(line) for line in lines[: node.end_lineno - 1]) + node.end_col_offset
     raw = source.encode()
     was = " ".join(raw[start:end].decode().split())
-    return Mutant(path, node.lineno, f"{what}: {was}", (raw[:start] + text.encode() + raw[end:]).decode())
-
-
-class _InPlace(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports the mutant where the module is asked for."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self.mutant = mutant
-
-    def find_spec(
-        self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        """Ours, or nobody's."""
-        if fullname != self.mutant.module:
-            return None
-        return importlib.util.spec_from_file_location(fullname, self.mutant.path, loader=self)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the changed source."""
-        exec(compile(self.mutant.source, str(self.mutant.path), "exec"), module.__dict__)  # noqa: S102  (our own source)
+    within = top.name if isinstance(top, ast.FunctionDef | ast.ClassDef) else None
+    changed = (raw[:start] + text.encode() + raw[end:]).decode()
+    return Mutant(path, node.lineno, f"{what}: {was}", changed, within=within)
 
 
 def put_in_place(mutant: Mutant) -> None:
@@ -167,8 +207,17 @@ def put_in_place(mutant: Mutant) -> None:
     module = sys.modules[mutant.module]
     if mutant.row is not None:
         exec(mutant.row, module.__dict__)  # noqa: S102  (written above)
-    else:
-        _swap(compile(mutant.source, str(mutant.path), "exec"), module)
+        return
+    _swap(compile(mutant.source, str(mutant.path), "exec"), module)
+    # What the module made of a changed function, or of changed words, when it was read.
+    changed = {mutant.within}
+    for top in ast.parse(mutant.source).body:
+        if isinstance(top, ast.Assign) and isinstance(name := top.targets[0], ast.Name):
+            holds = top.lineno <= mutant.line <= (top.end_lineno or top.lineno)
+            if holds or changed & {one.id for one in ast.walk(top.value) if isinstance(one, ast.Name)}:
+                changed.add(name.id)
+                one = ast.Module([top], [])
+                exec(compile(one, str(mutant.path), "exec"), module.__dict__)  # noqa: S102  (our own source)
 
 
 def _swap(code: CodeType, scope: Any) -> None:
@@ -180,6 +229,62 @@ def _swap(code: CodeType, scope: Any) -> None:
         plain = inspect.unwrap(found.fget if isinstance(found, property) and found.fget else found) if found else None
         if isinstance(plain, FunctionType):
             plain.__code__ = inner
+
+
+@dataclass(frozen=True)
+class Question:
+    """One cell of the matrix."""
+
+    who: str
+    """A role or a scope."""
+    deed: Deed | None
+    relation: str
+    ask: Callable[["Asking"], object]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Who asks, and what they know."""
+
+    client: httpx.Client
+    world: matrix.World
+    database: Database
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def of_scope(self, scope: str) -> dict[str, str]:
+        """The headers of an integration with one scope."""
+        if scope not in self.headers:
+            self.headers[scope] = matrix.headers_of_scope(self.database, self.world, scope)
+        return self.headers[scope]
+
+
+def questions(app: FastAPI) -> list[Question]:
+    """The matrix, cell by cell; those first that a missing filter is likeliest to show in."""
+    found: list[Question] = []
+    by_name = {route.name: route for route, _ in matrix.cells(app)}
+    for role in Role:
+        for route, relation in matrix.cells(app):
+
+            def of_role(asking: Asking, role: Role = role, route: APIRoute = route, relation: str = relation) -> object:
+                return matrix.is_done(asking.client, asking.world, role, route, relation)
+
+            found.append(Question(role, deed_of(route), relation, of_role))
+        for name, where in matrix.FOREIGN:
+            if role in TO_BE[name]:
+
+                def of_key(asking: Asking, role: Role = role, name: str = name, where: str = where) -> None:
+                    matrix.assert_key(asking.client, asking.world, role, by_name[name], where)
+
+                found.append(Question(role, deed_of(by_name[name]), matrix.STRANGERS, of_key))
+    for scope in sorted(SCOPES):
+        for route in by_name.values():
+
+            def of_scope(asking: Asking, scope: str = scope, route: APIRoute = route) -> None:
+                matrix.assert_scope(asking.client, asking.world, asking.of_scope(scope), scope, route)
+
+            found.append(Question(scope, deed_of(route), matrix.OWN, of_scope))
+    order = [matrix.STRANGERS, matrix.COLLEAGUES, matrix.OWN, matrix.NOBODYS]
+    return sorted(found, key=lambda one: order.index(one.relation))
 
 
 @dataclass(frozen=True)
@@ -199,32 +304,60 @@ class Bench:
         engine, database = open_database(f"sqlite:///{copy}")
         watch(engine)
         with engine.connect() as connection:
-            bench = cls(app, engine, place, matrix.a_world(database, connection, place))
-        bench.ask()
-        engine.dispose()
-        return bench
+            clinics = a_peopled_clinic(database, place), a_peopled_clinic(database, place)
+            return cls(app, engine, place, matrix.a_world(database, connection, *clinics))
 
-    def ask(self) -> None:
-        """Every question of the matrix; raises at the first wrong answer. Nothing of it stays."""
-        for known in self.world.records.values():
-            (self.place / str(known.export_id)).touch()  # files are not undone with the transaction
+    def ask(self, wanted: Sequence[Question], before_each: Callable[[int], None] = lambda _: None) -> None:
+        """Some questions of the matrix; raises at the first wrong answer. Nothing of it stays."""
+        files = [self.place / str(known.export_id) for known in self.world.records.values()]
         with start_blocking_portal() as portal, self.engine.connect() as connection, connection.begin() as outer:
-            sessions = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
-            database = Database(reading=sessions.begin, snapshot=sessions.begin, writing=sessions.begin)
+            database = inside(connection)
             state = self.app.state
             state.database, state.clock, state.exports = database, lambda: NOON, self.place
-            world = replace(self.world, connection=connection)
             with httpx.Client(transport=InProcess(self.app, portal), base_url="http://test") as client:
-                for role in Role:
-                    matrix.test_every_operation_of_every_role_about_every_record(self.app, client, world, role)
-                for role in Role:
-                    matrix.test_another_clinics_key_is_worth_what_no_key_is(self.app, client, world, role)
-                for scope in sorted(SCOPES):
-                    matrix.test_a_scope_opens_what_it_says_and_nothing_else(self.app, client, database, world, scope)
+                asking = Asking(client, replace(self.world, connection=connection), database)
+                for number, question in enumerate(wanted):
+                    before_each(number)
+                    for path in files:
+                        path.touch()  # files are not undone with the transaction
+                    question.ask(asking)
             outer.rollback()
+        self.engine.dispose()
 
 
-def start(mutant: Mutant | None, bench: Bench) -> int:
+class Reached:
+    """Which questions of the matrix reach which functions."""
+
+    def __init__(self, bench: Bench, asked: Sequence[Question]) -> None:
+        self.asked = asked
+        self.reached: dict[tuple[str, str], set[int]] = {}
+        self._now = 0
+        # For the threads that begin from here on: those that answer.
+        threading.setprofile(self._look)
+        bench.ask(asked, self._begin)
+        threading.setprofile(None)
+
+    def _begin(self, number: int) -> None:
+        self._now = number
+
+    def _look(self, frame: FrameType, event: str, _: object) -> None:
+        code = frame.f_code
+        if event == "call" and ("/models/operations/" in code.co_filename or code.co_filename.endswith("api/visit.py")):
+            within = code.co_qualname.partition(".")[0]
+            self.reached.setdefault((code.co_filename, within), set()).add(self._now)
+
+    def questions_for(self, mutant: Mutant) -> list[Question]:
+        """What to ask about a mutant; what cannot tell is left out."""
+        if mutant.row is not None:
+            return sorted(self.asked, key=lambda one: (one.who != mutant.who, one.deed is not mutant.deed))
+        path = str(mutant.path)
+        numbers = self.reached.get((path, mutant.within or ""))
+        if numbers is None:  # it was read when the module was, or never is
+            numbers = {one for (file, _), of_file in self.reached.items() if file == path for one in of_file}
+        return [self.asked[number] for number in sorted(numbers)]
+
+
+def start(mutant: Mutant | None, bench: Bench, wanted: Sequence[Question]) -> int:
     """Ask the matrix without a guard (None: with all of them), in a fork of this process; gives its number."""
     child = os.fork()
     if child:
@@ -233,63 +366,91 @@ def start(mutant: Mutant | None, bench: Bench) -> int:
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     signal.alarm(SECONDS)
+    known = len(seen)
     try:
         if mutant is not None:
             put_in_place(mutant)
-        bench.ask()
+        bench.ask(wanted)
     except BaseException:  # noqa: BLE001  (whatever goes wrong, somebody notices)
         os._exit(1)
-    os._exit(0)
+    os._exit(TWICE_SAID if len(seen) > known and mutant is not None and mutant.is_filter else 0)
 
 
-def about(mutant: Mutant) -> list[str]:
+def about(mutant: Mutant) -> Tests:
     """The test files that speak of the mutant's module."""
     name = mutant.path.stem
     spoken = re.compile(rf"models\.operations(\.\w+)*\.{name}\b|models\.operations(\.\w+)* import [^\n]*\b{name}\b")
     files = (path for path in (ROOT / "tests").rglob("test_*.py") if not {"bench", "walk", "fuzz"} & set(path.parts))
-    return sorted(str(path.relative_to(ROOT)) for path in files if spoken.search(path.read_text()))
+    return tuple(sorted(str(path.relative_to(ROOT)) for path in files if spoken.search(path.read_text())))
 
 
-def start_tests(number: int, mutant: Mutant) -> int:
-    """Run the tests that speak of a mutant's module with it in place; gives the process's number."""
-    command = [sys.executable, "-m", "tests.proof.guards", "--run", str(number), *about(mutant)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid
+class Proof:
+    """Takes guards away, as many at a time as there are benches, and keeps what came of it."""
 
+    def __init__(self, benches: Sequence[Bench], reached: Reached, *, matrix_alone: bool) -> None:
+        self.reached = reached
+        self.matrix_alone = matrix_alone
+        self.left: list[str] = []
+        """Nobody missed them."""
+        self.twice: list[Mutant] = []
+        self.free = deque(benches)
+        self.place = benches[0].place.parent
+        self.sets: dict[Tests, int] = {}
+        """The sets of tests that were run with every guard in place, or are being run."""
+        self.ready: set[Tests] = {()}
+        """Those that were, and none: the matrix."""
 
-def run_tests(mutant: Mutant, tests: Sequence[str]) -> int:
-    """Run some tests with a mutant in place, in this process."""
-    import pytest  # noqa: PLC0415  (it must not see what we imported)
-
-    for name in [name for name in sys.modules if name.split(".")[0] in {"api", "models", "seed_data", "tests"}]:
-        del sys.modules[name]
-    sys.meta_path.insert(0, _InPlace(mutant))
-    signal.alarm(SECONDS)
-    return int(pytest.main([*tests, "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-k", "not postgresql"]))
-
-
-def survivors(every: Sequence[Mutant], wanted: Sequence[Mutant], benches: Sequence[Bench]) -> Iterator[Mutant]:
-    """The mutants no test fails for: the matrix is asked first, then whatever speaks of the module."""
-    waiting: deque[tuple[Mutant, bool]] = deque((one, True) for one in wanted)
-    free, running = deque(benches), dict[int, tuple[Mutant, bool, Bench]]()
-    done, began = 0, time.monotonic()
-    while waiting or running:
-        while waiting and free:
-            (mutant, is_first), bench = waiting.popleft(), free.popleft()
-            child = start(mutant, bench) if is_first else start_tests(every.index(mutant), mutant)
-            running[child] = mutant, is_first, bench
-        child, status = os.wait()
-        mutant, is_first, bench = running.pop(child)
-        free.append(bench)
-        if not os.WIFEXITED(status):
-            yield mutant  # it took too long to be missed
-        elif os.waitstatus_to_exitcode(status) in {0, 5}:
-            if is_first and about(mutant):
-                waiting.append((mutant, False))
+    def run(self, wanted: Sequence[Mutant]) -> None:
+        """The matrix is asked first, then whatever speaks of the module."""
+        waiting: deque[tuple[Mutant | None, Tests]] = deque((one, ()) for one in wanted)
+        running: dict[int, tuple[Mutant | None, Tests, Bench]] = {}
+        done, began = 0, time.monotonic()
+        while waiting or running:
+            while self.free and (one := next((one for one in waiting if one[0] is None or one[1] in self.ready), None)):
+                waiting.remove(one)
+                bench = self.free.popleft()
+                running[self._start(*one, bench)] = (*one, bench)
+            child, status = os.wait()
+            mutant, tests, bench = running.pop(child)
+            self.free.append(bench)
+            code = os.waitstatus_to_exitcode(status)
+            code = 0 if code == NO_TESTS else code
+            if mutant is None:
+                self.ready.add(tests)
+                if code:
+                    self._nobody_misses(f"anything, since with every guard in place these fail: {' '.join(tests)}")
                 continue
-            yield mutant
-        done += 1
-        if done % 50 == 0:
-            print(f"{done} of {len(wanted)}, {time.monotonic() - began:.0f} s", flush=True)
+            others = about(mutant) if code == 0 and not tests and not self.matrix_alone else ()
+            if others:
+                if others not in self.sets:
+                    self.sets[others] = len(self.sets)
+                    waiting.append((None, others))
+                waiting.append((mutant, others))
+                continue
+            if code == TWICE_SAID:
+                self.twice.append(mutant)
+            elif code <= 0:  # below 0: it took too long
+                self._nobody_misses(str(mutant))
+            done += 1
+            if done % 50 == 0:
+                print(f"{done} of {len(wanted)}, {time.monotonic() - began:.0f} s", flush=True)
+
+    def _nobody_misses(self, what: str) -> None:
+        self.left.append(what)
+        print("nobody misses", what, flush=True)
+
+    def _start(self, mutant: Mutant | None, tests: Tests, bench: Bench) -> int:
+        if mutant is not None and not tests:
+            return start(mutant, bench, self.reached.questions_for(mutant))
+        environment = os.environ | {"CI": "1", STATEMENTS: str(self.place / f"statements-{self.sets[tests]}")}
+        if mutant is not None:
+            source = bench.place / "mutant.py"
+            source.write_text(mutant.source)
+            environment |= {MODULE: mutant.module, SOURCE: str(source), IS_FILTER: "1" if mutant.is_filter else ""}
+        run = ["-m", "pytest", "-p", "tests.proof.in_place", "-p", "no:cacheprovider", "-n", "0", "-x", "-q"]
+        command = [sys.executable, *run, "-k", "not postgresql", *tests]
+        silent = subprocess.DEVNULL
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=silent, stderr=silent).pid
 
 
 def main() -> int:
@@ -297,15 +458,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="mutants whose description holds this")
     parser.add_argument("--every", type=int, default=1, help="only each n-th mutant")
+    parser.add_argument("--matrix", action="store_true", help="ask the matrix alone, and no other tests")
     parser.add_argument("--list", action="store_true", help="say what would be taken away")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--run", type=int, help="run the tests named with this mutant in place")
-    parser.add_argument("tests", nargs="*", help="of --run")
     arguments = parser.parse_args()
-    every = list(mutants())
-    if arguments.run is not None:
-        return run_tests(every[arguments.run], arguments.tests)
-    wanted = [one for one in every if arguments.only in str(one)][:: arguments.every]
+    wanted = [one for one in mutants() if arguments.only in str(one)][:: arguments.every]
     if arguments.list:
         print(*wanted, f"{len(wanted)} guards", sep="\n")
         return 0
@@ -319,21 +476,27 @@ def main() -> int:
             load(tx)
         engine.dispose()
         benches = []
+        asked = questions(app)
         for number in range(arguments.jobs):
             folder = Path(place) / f"{number}"
             folder.mkdir()
             benches.append(Bench.of(app, template, folder))
-        _, status = os.waitpid(start(None, benches[0]), 0)
+        reached = Reached(benches[0], asked)
+        for bench in benches:
+            bench.ask(asked)  # so that every statement is compiled
+        _, status = os.waitpid(start(None, benches[0], asked), 0)
         if status:
             print("The matrix fails with every guard in place; mend that first.", file=sys.stderr)
             return 2
-        left = []
-        for mutant in survivors(every, wanted, benches):
-            left.append(mutant)
-            print("nobody misses", mutant, flush=True)
-    missed = len(wanted) - len(left)
-    print(f"{missed} of {len(wanted)} guards are missed when they are gone ({missed / len(wanted):.1%}).")
-    return 1 if left else 0
+        proof = Proof(benches, reached, matrix_alone=arguments.matrix)
+        proof.run(wanted)
+    for mutant in proof.twice:
+        print("said twice", mutant)
+    asked_for = len(wanted) - len(proof.twice)
+    missed = asked_for - len(proof.left)
+    print(f"{missed} of {asked_for} guards are missed when they are gone ({missed / asked_for:.1%}).")
+    print(f"{len(proof.twice)} filters more are said twice: without them every table's clinic is said all the same.")
+    return 1 if proof.left else 0
 
 
 def _nowhere() -> Any:

@@ -1,14 +1,14 @@
-"""The peopled clinic, here too, and its patient's phone."""
+"""The peopled clinics, here too, and its patient's phone."""
 
 import httpx
 import pytest
 
 from models.database import Database
-from tests.api.conftest import Clinic, clinic
+from tests.api.conftest import Clinic, clinic, connection, peopled, stranger
 from tests.conftest import Clock
 from tests.sync.plain_phone import Wire
 
-__all__ = ["clinic"]
+__all__ = ["clinic", "connection", "peopled", "stranger"]
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import base64
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,11 +9,10 @@ import pytest
 from sqlalchemy import func, select, update
 
 from models.adherence.kinds import FlagKind
-from models.database import Database
 from models.operations.feed import CURSOR_LASTS
 from models.safety.red_flags import EMERGENCY, PAIN_ADVICE
 from models.tables import Flag, Patient, RejectedSession, SessionLog
-from tests.api.conftest import a_peopled_clinic, assert_problem
+from tests.api.conftest import Clinic, assert_problem
 from tests.api.desk import ALL_RULES
 from tests.builders import DAY, NOON
 from tests.sync.plain_phone import Wire
@@ -316,10 +314,9 @@ def test_a_clinic_restored_from_a_backup_asks_to_start_anew(wire: Wire) -> None:
     resync(wire, cursor)
 
 
-def test_a_cursor_is_one_patients(wire: Wire, database: Database, folder: Path) -> None:
+def test_a_cursor_is_one_patients(wire: Wire, stranger: Clinic) -> None:
     cursor = wire.pull()["cursor"]
-    other = a_peopled_clinic(database, folder)
-    answer = wire.client.get("/v1/sync/pull", params={"cursor": cursor}, headers=wire.header(other))
+    answer = wire.client.get("/v1/sync/pull", params={"cursor": cursor}, headers=wire.header(stranger))
     assert_problem(answer, 409, "resync_required")
 
 

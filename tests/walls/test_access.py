@@ -1,5 +1,6 @@
 """Every operation once more behind the wall: it stands in nobody's way, and another clinic is as far as ever."""
 
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -10,11 +11,21 @@ from sqlalchemy import Connection
 from models.database import Database
 from models.operations.walls import within
 from models.tables import Role
-from tests.api.conftest import Clinic, clinic, stranger
+from tests.api.conftest import Clinic, a_peopled_clinic
 from tests.api.test_access import MAY, routes, test_lists_hold_only_the_callers_clinic
 from tests.api.test_matrix import NOT_NOW, OF_CLINIC, OF_RECORDS, OWN, STRANGERS, World, _life, cell, knock
 
-__all__ = ["clinic", "stranger", "test_lists_hold_only_the_callers_clinic"]
+__all__ = ["test_lists_hold_only_the_callers_clinic"]
+
+
+@pytest.fixture
+def clinic(database: Database, folder: Path) -> Clinic:
+    return a_peopled_clinic(database, folder)
+
+
+@pytest.fixture
+def stranger(database: Database, folder: Path) -> Clinic:
+    return a_peopled_clinic(database, folder)
 
 
 @pytest.fixture
