@@ -75,9 +75,9 @@ def get_export(export_id: UUID, visit: ToTakeOut) -> ExportOut:
 def get_export_file(export_id: UUID, visit: ToTakeOut, folder: Folder) -> FileResponse:
     with visit.reading() as (tx, caller):
         found = exports.ready(tx, caller, export_id, now=visit.now)
-    path = path_of(folder, found.id)
-    if not path.is_file():
-        raise Unknown("The file of this export is not here.")
+        path = path_of(folder, found.id)
+        if not path.is_file():
+            raise Unknown("The file of this export is not here.")
     told = "de-identified-" if found.de_identified else ""
     return FileResponse(
         path,

@@ -1,12 +1,13 @@
 """The trail: what is chained cannot be altered, taken or moved unnoticed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, event, select, text, update
 from sqlalchemy.orm import Session
 
 from models.database import Database
@@ -165,3 +166,26 @@ def test_whatever_is_done_to_a_chain_is_found(tx: Session, alterations: list[tup
         else:
             tamper(tx, ines, ids[number], address="somewhere else")
     assert bool(flaws(tx, ines)) == bool(alterations)
+
+
+def test_refusals_are_found_without_reading_the_trail(tx: Session, ines: Caller) -> None:
+    look(tx, ines, 400)
+    for code in ("not_allowed", "unknown"):
+        audit.note(tx, ines, replace(LOOKED, outcome=code), now=NOON)
+    tx.execute(text("ANALYZE"))
+    engine, plans = tx.get_bind().engine, list[str]()
+
+    def explain(_connection: object, cursor: Any, statement: str, parameters: object, *_: object) -> None:
+        if "FROM audit_event" in statement:
+            how = "EXPLAIN " if engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
+            cursor.execute(how + statement, parameters)
+            plans.append(str(cursor.fetchall()))
+
+    event.listen(engine, "before_cursor_execute", explain)
+    try:
+        (found,) = audit.events(tx, ines, audit.Wanted(outcome="not_allowed"), after=None, limit=50)
+    finally:
+        event.remove(engine, "before_cursor_execute", explain)
+    assert found.event.outcome == "not_allowed"
+    (plan,) = plans
+    assert "ix_audit_event_refused" in plan
