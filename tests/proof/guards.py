@@ -3,28 +3,27 @@ what is expired or revoked, a refusal of who asks) and a test must fail: `make p
 is a hole in the tests or no guard at all.
 
 A mutant is one source file with one expression changed. A fork of this process puts its functions in the place of
-ours and asks those questions of the access matrix that reach them, on SQLite; what survives that is asked by the tests
-that speak of its module.
+ours and asks those questions of the access matrix that reach them, on SQLite; what survives that is asked by all other
+tests that reach them.
 """
 
 import argparse
 import ast
 import inspect
+import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import CodeType, FrameType, FunctionType
-from typing import Any
+from types import CodeType, FunctionType
+from typing import Any, TypeVar
 
 import httpx
 from anyio.from_thread import start_blocking_portal
@@ -46,7 +45,9 @@ from tests.architecture.statements import seen, watch
 from tests.asgi import InProcess
 from tests.builders import NOON
 from tests.conftest import inside, migrate
-from tests.proof.in_place import IS_FILTER, MODULE, SECONDS, SOURCE, STATEMENTS, TWICE_SAID
+from tests.proof.in_place import MODULE, NOTES, SECONDS, SOURCE, STATEMENTS, TWICE_SAID, Looking
+
+Asked = TypeVar("Asked")
 
 ROOT = Path(__file__).parents[2]
 SQL_TRUE = '__import__("sqlalchemy").true()'
@@ -56,8 +57,6 @@ NO_TESTS = 5
 AS_ADMIN = '__import__("dataclasses").replace(caller, role="admin")'
 GATES = frozenset({"patient", "course", "visible_patients", "visible_programs", "patients_in_sight", "_held"})
 """What an operation asks whether somebody is in the caller's sight."""
-Tests = tuple[str, ...]
-"""Files of tests."""
 OWN = frozenset({"patient_id", "account_id"})
 ENDINGS = frozenset({"revoked_at", "disabled_at", "deleted_at", "ended_at"})
 """What is over when they are set."""
@@ -330,31 +329,33 @@ class Reached:
 
     def __init__(self, bench: Bench, asked: Sequence[Question]) -> None:
         self.asked = asked
-        self.reached: dict[tuple[str, str], set[int]] = {}
-        self._now = 0
-        # For the threads that begin from here on: those that answer.
-        threading.setprofile(self._look)
-        bench.ask(asked, self._begin)
-        threading.setprofile(None)
+        looking = Looking()
+        by_question: list[set[tuple[str, str]]] = []
 
-    def _begin(self, number: int) -> None:
-        self._now = number
+        def begin(_: int) -> None:
+            looking.reached = set()
+            by_question.append(looking.reached)
 
-    def _look(self, frame: FrameType, event: str, _: object) -> None:
-        code = frame.f_code
-        if event == "call" and ("/models/operations/" in code.co_filename or code.co_filename.endswith("api/visit.py")):
-            within = code.co_qualname.partition(".")[0]
-            self.reached.setdefault((code.co_filename, within), set()).add(self._now)
+        bench.ask(asked, begin)
+        looking.stop()
+        self.reached: dict[tuple[str, str], list[int]] = {}
+        for number, functions in enumerate(by_question):
+            for function in functions:
+                self.reached.setdefault(function, []).append(number)
 
     def questions_for(self, mutant: Mutant) -> list[Question]:
         """What to ask about a mutant; what cannot tell is left out."""
         if mutant.row is not None:
             return sorted(self.asked, key=lambda one: (one.who != mutant.who, one.deed is not mutant.deed))
-        path = str(mutant.path)
-        numbers = self.reached.get((path, mutant.within or ""))
-        if numbers is None:  # it was read when the module was, or never is
-            numbers = {one for (file, _), of_file in self.reached.items() if file == path for one in of_file}
-        return [self.asked[number] for number in sorted(numbers)]
+        return [self.asked[number] for number in sorted(_of(self.reached, mutant))]
+
+
+def _of(reached: Mapping[tuple[str, str], Sequence[Asked]], mutant: Mutant) -> set[Asked]:
+    """Who reaches a mutant's function; where it was called when its module was read: who reaches the module."""
+    path = str(mutant.path)
+    if (path, mutant.within) in reached:
+        return set(reached[path, mutant.within or ""])
+    return {one for (file, _), asked in reached.items() if file == path for one in asked}
 
 
 def start(mutant: Mutant | None, bench: Bench, wanted: Sequence[Question]) -> int:
@@ -376,81 +377,78 @@ def start(mutant: Mutant | None, bench: Bench, wanted: Sequence[Question]) -> in
     os._exit(TWICE_SAID if len(seen) > known and mutant is not None and mutant.is_filter else 0)
 
 
-def about(mutant: Mutant) -> Tests:
-    """The test files that speak of the mutant's module."""
-    name = mutant.path.stem
-    spoken = re.compile(rf"models\.operations(\.\w+)*\.{name}\b|models\.operations(\.\w+)* import [^\n]*\b{name}\b")
-    files = (path for path in (ROOT / "tests").rglob("test_*.py") if not {"bench", "walk", "fuzz"} & set(path.parts))
-    return tuple(sorted(str(path.relative_to(ROOT)) for path in files if spoken.search(path.read_text())))
+class Notes:
+    """Which tests reach which functions, on SQLite, and what they send; noted by a run of them all."""
+
+    def __init__(self, folder: Path) -> None:
+        if not any(folder.glob("*.json")):
+            run = ["-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", "-k", "not postgresql"]
+            environment = os.environ | {"CI": "1", "PYTEST_PLUGINS": "tests.proof.in_place", NOTES: str(folder)}
+            beside = [f"--ignore=tests/{name}" for name in ("walk", "fuzz", "bench", "seed_data")]
+            subprocess.run([sys.executable, *run, *beside], cwd=ROOT, env=environment, check=False)
+        self.reached: dict[tuple[str, str], list[str]] = {}
+        self.statements = folder / "statements"
+        sent: set[str] = set()
+        for path in folder.glob("*.json"):
+            told = json.loads(path.read_text())
+            sent |= set(told["statements"])
+            for test, functions in told["tests"]:
+                for file, within in functions:
+                    self.reached.setdefault((file, within), []).append(test)
+        self.statements.write_text("\n".join(sent))
+
+    def tests_for(self, mutant: Mutant) -> list[str]:
+        """The tests that reach a mutant, the rarer files first."""
+        by_file: dict[str, list[str]] = {}
+        for test in sorted(_of(self.reached, mutant)):
+            by_file.setdefault(test.partition("::")[0], []).append(test)
+        return [test for tests in sorted(by_file.values(), key=len) for test in tests]
+
+
+def start_tests(mutant: Mutant, notes: Notes, place: Path) -> int:
+    """Run the tests that reach a mutant with it in place; gives the process's number."""
+    source, tests = place / "mutant.py", place / "tests"
+    source.write_text(mutant.source)
+    tests.write_text("\n".join(notes.tests_for(mutant)))
+    environment = os.environ | {"CI": "1", MODULE: mutant.module, SOURCE: str(source)}
+    environment["PYTEST_PLUGINS"] = "tests.proof.in_place"
+    if mutant.is_filter:
+        environment[STATEMENTS] = str(notes.statements)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "0", "-x", "-q", f"@{tests}"]
+    silent = subprocess.DEVNULL
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=silent, stderr=silent).pid
 
 
 class Proof:
     """Takes guards away, as many at a time as there are benches, and keeps what came of it."""
 
-    def __init__(self, benches: Sequence[Bench], reached: Reached, *, matrix_alone: bool) -> None:
-        self.reached = reached
-        self.matrix_alone = matrix_alone
-        self.left: list[str] = []
+    def __init__(self, benches: Sequence[Bench]) -> None:
+        self.benches = benches
+        self.left: list[Mutant] = []
         """Nobody missed them."""
         self.twice: list[Mutant] = []
-        self.free = deque(benches)
-        self.place = benches[0].place.parent
-        self.sets: dict[Tests, int] = {}
-        """The sets of tests that were run with every guard in place, or are being run."""
-        self.ready: set[Tests] = {()}
-        """Those that were, and none: the matrix."""
 
-    def run(self, wanted: Sequence[Mutant]) -> None:
-        """The matrix is asked first, then whatever speaks of the module."""
-        waiting: deque[tuple[Mutant | None, Tests]] = deque((one, ()) for one in wanted)
-        running: dict[int, tuple[Mutant | None, Tests, Bench]] = {}
+    def run(self, wanted: Sequence[Mutant], begin: Callable[[Mutant, Bench], int]) -> None:
+        """Take each away; `begin` starts a process that fails where it is missed, and gives its number."""
+        self.left = []
+        waiting, free = deque(wanted), deque(self.benches)
+        running: dict[int, tuple[Mutant, Bench]] = {}
         done, began = 0, time.monotonic()
         while waiting or running:
-            while self.free and (one := next((one for one in waiting if one[0] is None or one[1] in self.ready), None)):
-                waiting.remove(one)
-                bench = self.free.popleft()
-                running[self._start(*one, bench)] = (*one, bench)
+            while waiting and free:
+                mutant, bench = waiting.popleft(), free.popleft()
+                running[begin(mutant, bench)] = mutant, bench
             child, status = os.wait()
-            mutant, tests, bench = running.pop(child)
-            self.free.append(bench)
+            mutant, bench = running.pop(child)
+            free.append(bench)
             code = os.waitstatus_to_exitcode(status)
-            code = 0 if code == NO_TESTS else code
-            if mutant is None:
-                self.ready.add(tests)
-                if code:
-                    self._nobody_misses(f"anything, since with every guard in place these fail: {' '.join(tests)}")
-                continue
-            others = about(mutant) if code == 0 and not tests and not self.matrix_alone else ()
-            if others:
-                if others not in self.sets:
-                    self.sets[others] = len(self.sets)
-                    waiting.append((None, others))
-                waiting.append((mutant, others))
-                continue
             if code == TWICE_SAID:
                 self.twice.append(mutant)
-            elif code <= 0:  # below 0: it took too long
-                self._nobody_misses(str(mutant))
+            elif code <= 0 or code == NO_TESTS:  # below 0: it took too long
+                self.left.append(mutant)
             done += 1
             if done % 50 == 0:
                 print(f"{done} of {len(wanted)}, {time.monotonic() - began:.0f} s", flush=True)
-
-    def _nobody_misses(self, what: str) -> None:
-        self.left.append(what)
-        print("nobody misses", what, flush=True)
-
-    def _start(self, mutant: Mutant | None, tests: Tests, bench: Bench) -> int:
-        if mutant is not None and not tests:
-            return start(mutant, bench, self.reached.questions_for(mutant))
-        environment = os.environ | {"CI": "1", STATEMENTS: str(self.place / f"statements-{self.sets[tests]}")}
-        if mutant is not None:
-            source = bench.place / "mutant.py"
-            source.write_text(mutant.source)
-            environment |= {MODULE: mutant.module, SOURCE: str(source), IS_FILTER: "1" if mutant.is_filter else ""}
-        run = ["-m", "pytest", "-p", "tests.proof.in_place", "-p", "no:cacheprovider", "-n", "0", "-x", "-q"]
-        command = [sys.executable, *run, "-k", "not postgresql", *tests]
-        silent = subprocess.DEVNULL
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=silent, stderr=silent).pid
 
 
 def main() -> int:
@@ -459,6 +457,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="mutants whose description holds this")
     parser.add_argument("--every", type=int, default=1, help="only each n-th mutant")
     parser.add_argument("--matrix", action="store_true", help="ask the matrix alone, and no other tests")
+    parser.add_argument("--notes", type=Path, help="a folder to keep, or find, the notes of what the tests reach")
     parser.add_argument("--list", action="store_true", help="say what would be taken away")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
@@ -488,8 +487,16 @@ def main() -> int:
         if status:
             print("The matrix fails with every guard in place; mend that first.", file=sys.stderr)
             return 2
-        proof = Proof(benches, reached, matrix_alone=arguments.matrix)
-        proof.run(wanted)
+        proof = Proof(benches)
+        proof.run(wanted, lambda mutant, bench: start(mutant, bench, reached.questions_for(mutant)))
+        print(f"{len(proof.left)} of {len(wanted)} are not missed by the matrix.", *proof.left, sep="\n", flush=True)
+        if proof.left and not arguments.matrix:
+            folder = arguments.notes or Path(place) / "notes"
+            folder.mkdir(exist_ok=True)
+            notes = Notes(folder)
+            proof.run(proof.left, lambda mutant, bench: start_tests(mutant, notes, bench.place))
+    for mutant in proof.left:
+        print("nobody misses", mutant)
     for mutant in proof.twice:
         print("said twice", mutant)
     asked_for = len(wanted) - len(proof.twice)
