@@ -201,7 +201,7 @@ def portal() -> Iterator[BlockingPortal]:
 
 @pytest.fixture(scope="session")
 def app() -> FastAPI:
-    return create_app(Settings(sweep_seconds=0), Database(reading=_nowhere, snapshot=_nowhere, writing=_nowhere))
+    return create_app(Settings(sweep_seconds=0), Database(reading=nowhere, snapshot=nowhere, writing=nowhere))
 
 
 @pytest.fixture
@@ -287,5 +287,6 @@ def _server() -> Iterator[Connection]:
     admin.dispose()
 
 
-def _nowhere() -> AbstractContextManager[Session]:
+def nowhere() -> AbstractContextManager[Session]:
+    """Where nothing may be asked."""
     raise AssertionError("this test has no database")

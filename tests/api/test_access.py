@@ -1,17 +1,23 @@
 """Who may: every route says so, and another clinic's id behaves exactly like one that does not exist."""
 
+import re
 from typing import Any
+from uuid import UUID
 
 import httpx
+import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from api.visit import who_may
+from api.visit import Visit, who_may
+from models.database import Database
 from models.operations.policy import SCOPES
+from models.refusals import NotAllowed
 from models.safety.rules import RULES
 from models.tables import Role
 from tests.api.conftest import Clinic, assert_problem
-from tests.builders import a_client_draft
+from tests.builders import NOON, a_client_draft
+from tests.conftest import nowhere
 
 ALL_RULES = sorted(RULES)
 STAFF = {Role.ADMIN, Role.THERAPIST}
@@ -372,6 +378,24 @@ def test_every_route_says_who_may(app: FastAPI) -> None:
         for operation in operations.values():
             expected = {role.value for role in MAY[operation["operationId"]]} or {"anybody"}
             assert set(operation["x-who-may"]) == expected
+
+
+def test_without_a_token_nothing_is_asked_of_the_database(app: FastAPI, client: httpx.Client) -> None:
+    app.state.database = Database(reading=nowhere, snapshot=nowhere, writing=nowhere)
+    for route in routes(app):
+        if MAY[route.name]:
+            path = re.sub(r"\{\w+\}", str(UUID(int=0)), route.path)
+            (method,) = route.methods or {"GET"}
+            answer = client.request(method, path, json={}, headers={"If-Match": '"v1"'})
+            assert_problem(answer, 401, "not_signed_in")
+
+
+def test_a_route_for_anybody_shows_nobody_a_record(clinic: Clinic, database: Database) -> None:
+    token = clinic.admin["Authorization"].removeprefix("Bearer ")
+    said = {"address": "", "request_line": "GET /", "operation": "x", "request_id": "x"}
+    visit = Visit(database=database, credential=token, now=NOON, deed=None, **said)
+    with pytest.raises(NotAllowed), visit.reading():
+        pass
 
 
 def filled(said: Any, ids: dict[str, Any]) -> Any:

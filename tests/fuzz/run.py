@@ -27,7 +27,7 @@ from api.app import create_app
 from api.settings import Settings
 from models.database import Database, open_database
 from seed_data.load import load
-from tests.conftest import _nowhere, migrate
+from tests.conftest import migrate, nowhere
 from tests.fuzz.cases import Operation, as_sent, brought_home, faults, generated, operations, unspoken
 from tests.fuzz.knocking import Answer, Asked
 from tests.fuzz.mangling import mangled
@@ -161,7 +161,7 @@ def fuzz(kind: str, *, seed: int, cases: int, seconds: float | None, only: str |
     """Rounds until there were enough cases, or the time is up."""
     tally, began = Tally(), time.monotonic()
     with tempfile.TemporaryDirectory() as folder, a_database(kind, Path(folder)) as engine:
-        app = create_app(Settings(sweep_seconds=0), Database(reading=_nowhere, writing=_nowhere, snapshot=_nowhere))
+        app = create_app(Settings(sweep_seconds=0), Database(reading=nowhere, writing=nowhere, snapshot=nowhere))
         known = {name: one for name, one in operations(app).items() if only in {None, name}}
         exports = Path(folder) / "exports"
         exports.mkdir()

@@ -44,7 +44,7 @@ from tests.api.test_access import MAY as TO_BE
 from tests.architecture.statements import seen, watch
 from tests.asgi import InProcess
 from tests.builders import NOON
-from tests.conftest import inside, migrate
+from tests.conftest import inside, migrate, nowhere
 from tests.proof.in_place import MODULE, NOTES, SECONDS, SOURCE, STATEMENTS, TWICE_SAID, Looking
 
 Asked = TypeVar("Asked")
@@ -465,7 +465,7 @@ def main() -> int:
     if arguments.list:
         print(*wanted, f"{len(wanted)} guards", sep="\n")
         return 0
-    app = create_app(Settings(sweep_seconds=0), Database(reading=_nowhere, snapshot=_nowhere, writing=_nowhere))
+    app = create_app(Settings(sweep_seconds=0), Database(reading=nowhere, snapshot=nowhere, writing=nowhere))
     app.openapi()
     with TemporaryDirectory() as place:
         template = Path(place) / "template.db"
@@ -504,10 +504,6 @@ def main() -> int:
     print(f"{missed} of {asked_for} guards are missed when they are gone ({missed / asked_for:.1%}).")
     print(f"{len(proof.twice)} filters more are said twice: without them every table's clinic is said all the same.")
     return 1 if proof.left else 0
-
-
-def _nowhere() -> Any:
-    raise AssertionError("the matrix brings a database of its own")
 
 
 if __name__ == "__main__":
