@@ -17,9 +17,14 @@ from tests.conftest import created, migrate
 PASSWORD = "only for these tests"
 
 
-@pytest.fixture(scope="session")
-def kind() -> str:
-    return "postgresql"
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """There are walls on PostgreSQL only. The parameter is narrowed, and no other `kind` put in its place: what hangs
+    on that one would be kept for the next test of SQLite.
+    """
+    if "kind" in metafunc.fixturenames:
+        there = pytest.mark.parametrize("kind", ["postgresql"], indirect=True, scope="session")
+        metafunc.definition.add_marker(there)
 
 
 @contextmanager
