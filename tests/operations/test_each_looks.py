@@ -3,12 +3,13 @@ another caseload, or of another clinic, is as far as one that does not exist.
 """
 
 import pkgutil
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib import import_module
 from inspect import isfunction, signature
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
@@ -21,11 +22,16 @@ from models.operations.callers import Caller
 from models.refusals import Unknown
 from models.safety.red_flags import RED_FLAGS
 from models.tables import Channel, DoneShare, Flag, Reached, Role
-from tests.api.conftest import OSTEOARTHRITIS, REMINDERS, a_peopled_clinic
+from tests.api.conftest import OSTEOARTHRITIS, REMINDERS, a_peopled_clinic, someone
 from tests.builders import DAY, MONDAY, NOON, a_clinic, a_draft, a_member, a_report
 
 ABOUT = ("patient_id", "program_id", "flag_id")
 """What names a record."""
+WITHIN = (
+    *("condition_id", "flare_id", "pause_id", "device_id", "check_in_id", "carer_id", "consent_id"),
+    *("screening_id", "examination_id", "measurement_id", "outreach_id"),
+)
+"""What names something in one."""
 ELSEWHERE = {
     "checking.accept": "the program was looked for before, and what was checked of it is handed over",
     "erasure.erase_patient": "an admin's, who sees the whole clinic",
@@ -61,27 +67,37 @@ def operations() -> Iterator[tuple[str, Callable[..., Any]]]:
 OPERATIONS = dict(operations())
 
 
+@dataclass(frozen=True)
+class Known:
+    """A therapist, and all there is to name of two patients of theirs."""
+
+    ines: Caller
+    ids: dict[str, Any]
+    others: dict[str, Any]
+
+
 @pytest.fixture
-def known(database: Database, folder: Path) -> tuple[Caller, dict[str, Any]]:
-    """A therapist, and all there is to name of a patient of theirs."""
+def known(database: Database, folder: Path) -> Known:
     clinic = a_peopled_clinic(database, folder)
-    ines, ann = clinic.ines, clinic.patient_id
     with database.writing() as tx:
-        report = a_report(clinic.program_id, done=DoneShare.NONE, reason="hurt")
-        sessions.record_sessions(tx, ines, [report], now=report.performed_at)
-        flag_id = tx.scalars(select(Flag.id).where(Flag.clinic_id == ines.clinic_id, Flag.patient_id == ann)).first()
-        asked = patients.record_screening(tx, ines, ann, dict.fromkeys(RED_FLAGS, False), None, now=NOON)
-        ids = {
-            "patient_id": ann,
-            "program_id": clinic.program_id,
-            "flag_id": flag_id,
-            "screening_id": asked.id,
-            "examination_id": findings.examine(tx, ines, ann, findings.ExaminationDraft(pain=4), now=NOON).id,
-            "measurement_id": measures.record_measurement(tx, ines, ann, WALKED, now=NOON).id,
-            "outreach_id": outreach.reach_out(tx, ines, ann, CALL, now=NOON).id,
-        }
-    names = ("condition_id", "flare_id", "pause_id", "device_id", "check_in_id", "carer_id", "consent_id")
-    return ines, ids | {name: getattr(clinic, name) for name in names}
+        first = {name: getattr(clinic, name) for name in (*ABOUT[:2], *WITHIN) if hasattr(clinic, name)}
+        second = {name: value for name, value in someone(tx, clinic.ines).items() if name in first}
+        return Known(clinic.ines, *(ids | the_rest(tx, clinic.ines, ids) for ids in (first, second)))
+
+
+def the_rest(tx: Session, ines: Caller, ids: dict[str, Any]) -> dict[str, Any]:
+    """What a peopled clinic has not: a flag, answers, an examination, a measurement, a call."""
+    ann = ids["patient_id"]
+    report = a_report(ids["program_id"], done=DoneShare.NONE, reason="hurt")
+    sessions.record_sessions(tx, ines, [report], now=report.performed_at)
+    flags = select(Flag.id).where(Flag.clinic_id == ines.clinic_id, Flag.patient_id == ann)
+    return {
+        "flag_id": tx.scalars(flags).first(),
+        "screening_id": patients.record_screening(tx, ines, ann, dict.fromkeys(RED_FLAGS, False), None, now=NOON).id,
+        "examination_id": findings.examine(tx, ines, ann, findings.ExaminationDraft(pain=4), now=NOON).id,
+        "measurement_id": measures.record_measurement(tx, ines, ann, WALKED, now=NOON).id,
+        "outreach_id": outreach.reach_out(tx, ines, ann, CALL, now=NOON).id,
+    }
 
 
 def ask(name: str, tx: Session, caller: Caller, ids: dict[str, Any]) -> Any:
@@ -97,24 +113,35 @@ def ask(name: str, tx: Session, caller: Caller, ids: dict[str, Any]) -> Any:
     )
 
 
-def test_every_operation_looks_at_who_asks(tx: Session, known: tuple[Caller, dict[str, Any]]) -> None:
-    ines, ids = known
-    colleague = replace(a_member(tx, ines.clinic_id, Role.THERAPIST), shares_caseloads=False)
+def test_every_operation_looks_at_who_asks(tx: Session, known: Known) -> None:
+    colleague = replace(a_member(tx, known.ines.clinic_id, Role.THERAPIST), shares_caseloads=False)
     told = {
-        (name, who): answer(name, tx, caller, ids)
+        (name, who): answer(name, tx, caller, known.ids, ABOUT)
         for name in sorted(OPERATIONS.keys() - ELSEWHERE.keys())
         for who, caller in (("a colleague", colleague), ("a stranger", a_clinic(tx)))
     }
     assert len(told) > 140
     assert {one: said for one, said in told.items() if said != "unknown"} == {}
+    assert not colleague.seen
 
 
-def answer(name: str, tx: Session, caller: Caller, ids: dict[str, Any]) -> str:
-    """What an operation tells; `unknown` where it told that what it looked for first is not there."""
+def test_nothing_is_found_in_a_record_that_is_not_in_it(tx: Session, known: Known) -> None:
+    told = {
+        (name, one, whose): answer(name, tx, known.ines, known.ids | {one: key}, [one])
+        for name, function in OPERATIONS.items()
+        for one in WITHIN
+        if one in signature(function).parameters
+        for whose, key in (("nobody's", uuid4()), ("another patient's", known.others[one]))
+    }
+    assert {one for _, one, _ in told} == set(WITHIN)
+    assert {one: said for one, said in told.items() if said != "unknown"} == {}
+
+
+def answer(name: str, tx: Session, caller: Caller, ids: dict[str, Any], looked_for: Sequence[str]) -> str:
+    """What an operation tells; `unknown` where it told that what it looked for is not there."""
     try:
         return f"done: {ask(name, tx, caller, ids)}"
     except Unknown as refused:
-        assert not caller.seen, name
-        return "unknown" if any(str(ids[one]) in str(refused) for one in ABOUT) else f"not the record: {refused}"
+        return "unknown" if any(str(ids[one]) in str(refused) for one in looked_for) else f"not that: {refused}"
     except Exception as other:  # noqa: BLE001  (it went on without looking)
         return repr(other)

@@ -58,8 +58,15 @@ AS_ADMIN = '__import__("dataclasses").replace(caller, role="admin")'
 GATES = frozenset({"patient", "course", "visible_patients", "visible_programs", "patients_in_sight", "_held"})
 """What an operation asks whether somebody is in the caller's sight."""
 OWN = frozenset({"patient_id", "account_id"})
-ENDINGS = frozenset({"revoked_at", "disabled_at", "deleted_at", "ended_at"})
-"""What is over when they are set."""
+ENDINGS = frozenset(
+    {
+        *("SignIn.revoked_at", "Device.revoked_at", "Client.revoked_at", "Account.disabled_at", "Webhook.disabled_at"),
+        *("Proxy.ended_at", "Invitation.ended_at"),
+        *("Patient.deleted_at", "cared_for.deleted_at", "SessionLog.deleted_at"),
+    }
+)
+"""What lets nobody in any more, or is nobody's to see, when they are set."""
+EXPIRIES = frozenset({"Token", "PasswordLink", "Export"})
 REFUSALS = frozenset(
     {
         *("NotSignedIn", "NotAllowed", "InvalidGrant", "InvalidClient", "InvalidScope", "OtpRequired"),
@@ -143,8 +150,11 @@ def _guards(node: ast.AST) -> Iterator[tuple[ast.expr, str, str]]:
                 yield node, SQL_TRUE, FILTER
             elif any(_is_callers(side) for side in (left, right)):
                 yield node, SQL_TRUE, "ownership check"
-        case ast.Compare(left=ast.Attribute(attr="expires_at"), ops=[ast.Gt()]):
-            yield node, SQL_TRUE, "expiry"
+        case ast.Compare(left=ast.Attribute(attr="expires_at", value=ast.Name(id=of)), ops=[ast.Gt()]) if (
+            of in EXPIRIES
+        ):
+            if of in EXPIRIES:
+                yield node, SQL_TRUE, "expiry"
         case ast.Call():
             yield from _guarding_calls(node)
         case ast.If(test=test, body=[*_, ast.Raise(exc=said) | ast.Return(value=said)]) if _is_refusal(said):
@@ -154,8 +164,8 @@ def _guards(node: ast.AST) -> Iterator[tuple[ast.expr, str, str]]:
 
 def _guarding_calls(node: ast.Call) -> Iterator[tuple[ast.expr, str, str]]:
     match node:
-        case ast.Call(func=ast.Attribute(attr="is_", value=ast.Attribute(attr=ended)), args=[ast.Constant(value=None)]):
-            if ended in ENDINGS:
+        case ast.Call(func=ast.Attribute(attr="is_", value=ast.Attribute() as ended), args=[ast.Constant(value=None)]):
+            if ast.unparse(ended) in ENDINGS:
                 yield node, SQL_TRUE, "not ended"
         case ast.Call(func=ast.Name(id=asked)) if asked in GATES:
             for said in node.args:
