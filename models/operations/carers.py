@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from models.operations.callers import Caller
 from models.operations.ids import new_id
 from models.operations.patients import invite, patient
+from models.operations.revocations import revoke_sign_ins
 from models.refusals import Invalid, Unknown
-from models.tables import Account, ConsentBy, Invitation, Proxy, Role, SignIn
+from models.tables import Account, ConsentBy, Invitation, Proxy, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +104,7 @@ def end_carer(tx: Session, caller: Caller, patient_id: UUID, carer_id: UUID, *, 
 def shut_out(tx: Session, proxy: Proxy, by: UUID, *, now: datetime) -> None:
     """End what a carer could do."""
     proxy.ended_at, proxy.ended_by = now, by
-    tx.execute(
-        update(SignIn)
-        .where(SignIn.clinic_id == proxy.clinic_id, SignIn.account_id == proxy.account_id, SignIn.revoked_at.is_(None))
-        .values(revoked_at=now, revoked_because="carer_ended")
-    )
+    revoke_sign_ins(tx, proxy.clinic_id, proxy.account_id, because="carer_ended", now=now)
     tx.execute(
         update(Invitation)
         .where(Invitation.clinic_id == proxy.clinic_id, Invitation.proxy_id == proxy.id, Invitation.ended_at.is_(None))

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, delete, func, select, update
+from sqlalchemy import Select, and_, delete, func, select
 from sqlalchemy.orm import Session
 
 from models.database import insert_for
@@ -17,6 +17,7 @@ from models.operations.assertions import LEEWAY, Assertion, fault_of_key, fits, 
 from models.operations.callers import Caller
 from models.operations.ids import new_id
 from models.operations.policy import SCOPES
+from models.operations.revocations import revoke_sign_ins
 from models.operations.sign_ins import open_for_client
 from models.operations.throttles import count_failure, refuse_if_spent, throttle_keys
 from models.operations.walls import within
@@ -141,7 +142,7 @@ def amend_client(
         raise WrongStatus("This client was shut out for good; register a new one.")
     _check(said)
     if known.client.keys != list(said.keys):
-        _end_tokens(tx, known.client, "client_keys_changed", now)
+        revoke_sign_ins(tx, known.client.clinic_id, known.client.account_id, because="client_keys_changed", now=now)
     known.account.name, known.account.scopes = said.name, sorted(set(said.scopes))
     known.client.keys = list(said.keys)
     known.client.version += 1
@@ -155,7 +156,7 @@ def revoke_client(tx: Session, caller: Caller, client_id: UUID, *, now: datetime
         known.client.revoked_at, known.client.revoked_by = now, caller.account_id
         known.client.version += 1
         known.account.disabled_at = now
-        _end_tokens(tx, known.client, "client_revoked", now)
+        revoke_sign_ins(tx, known.client.clinic_id, known.client.account_id, because="client_revoked", now=now)
 
 
 def sign_in(
@@ -223,14 +224,6 @@ def _proved(
     used = insert_for(tx, UsedAssertion).values(**use, expires_at=assertion.expires_at).on_conflict_do_nothing()
     first = tx.execute(used.returning(UsedAssertion.client_id)).first() is not None
     return Registered(*row) if first else None
-
-
-def _end_tokens(tx: Session, known: Client, because: str, now: datetime) -> None:
-    tx.execute(
-        update(SignIn)
-        .where(SignIn.clinic_id == known.clinic_id, SignIn.account_id == known.account_id, SignIn.revoked_at.is_(None))
-        .values(revoked_at=now, revoked_because=because)
-    )
 
 
 def _check(said: ClientDraft) -> None:

@@ -134,9 +134,10 @@ def about_link(tx: Session, token: str, *, address: str, now: datetime) -> list[
 def set_by_link(tx: Session, token: str, password_hash: str | None, *, address: str, now: datetime) -> Refusal | None:
     """Set the password a link is for, once; every sign-in ends. A second factor is asked for as before."""
     account = _linked(tx, token, now=now, lock=True) if password_hash is not None else None
-    if account is None or password_hash is None:
+    if account is None:
         count_failure(tx, _link_keys(token, address), now)
         return InvalidGrant("The link is not valid, was used or has expired; ask for another.", field="/token")
+    assert password_hash is not None  # or nobody was looked for
     _replace(tx, account, password_hash, because="password_reset", but=None, now=now)
     return None
 
