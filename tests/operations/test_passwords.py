@@ -165,8 +165,9 @@ def test_links_that_are_over_replaced_unknown_or_of_the_disabled_are_answered_al
     of_disabled = passwords.invite(tx, held(tx, ines), now=NOON)[0].text
     accounts.disable_staff(tx, admin, ines.account_id, now=NOON)
     tx.flush()
+    afterwards = passwords.invite(tx, held(tx, ines), now=NOON)[0].text  # by whoever did not see it yet
     answers = set()
-    for token in (over, replaced, of_disabled, "ft_" + "A" * 64, "nonsense"):
+    for token in (over, replaced, of_disabled, afterwards, "ft_" + "A" * 64, "nonsense"):
         assert passwords.about_link(tx, token, **HERE, now=NOON) is None
         refused = passwords.set_by_link(tx, token, OTHER, **HERE, now=NOON)
         assert isinstance(refused, InvalidGrant)
