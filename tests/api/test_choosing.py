@@ -107,6 +107,7 @@ def test_nothing_is_missing_where_nobody_asked(desk: Desk) -> None:
 def test_without_a_patient_nothing_is_said_of_one(desk: Desk) -> None:
     assert {one["for_patient"] for one in desk.get("/exercises?limit=5")["items"]} == {None}
     assert desk.get("/exercises/bird-dog")["for_patient"] is None
+    assert desk.call("GET", "/exercises/no-such-exercise").status_code == 404
 
 
 @pytest.mark.parametrize("query", ["category=core", "q=plank", "region=neck&max_level=1", "equipment=none"])

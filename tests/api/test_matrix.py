@@ -86,6 +86,13 @@ class World:
     """Every row, by table, as the world began."""
     connection: Connection
 
+    def out_of_sight(self, role: Role) -> set[str]:
+        """The ids of what a role may not see."""
+        others = {COLLEAGUES, STRANGERS} - SEES[role]
+        ids = {one for other in others for one in (self.flags[other], self.sessions[other], self.drafts[other])}
+        known = [self.records[other] for other in others]
+        return {str(one) for one in ids} | {str(one) for it in known for one in (it.patient_id, it.program_id)}
+
     def headers(self, role: Role) -> dict[str, str]:
         found: dict[str, str] = getattr(self.records[OWN], role.value)
         return found
@@ -271,6 +278,7 @@ def is_done(client: httpx.Client, world: World, role: Role, route: APIRoute, rel
         assert_problem(answer, 409, NOT_NOW[route.name])
     else:
         assert answer.is_success, told
+        assert not [one for one in world.out_of_sight(role) if one in answer.text], told
         is_success = True
     for name, rows in changed.items():
         for other in {COLLEAGUES, STRANGERS} - {may_change}:

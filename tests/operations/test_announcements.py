@@ -190,6 +190,8 @@ def test_410_disables_the_webhook_and_what_waits_for_it_is_given_up(tx: Session)
     target = the_target(tx, ines)
     first = claimed(tx, target, ines.clinic_id)[0]
     announcements.settle(tx, ines.clinic_id, first, Attempt(failure=Failure.STATUS, status=410), now=NOON)
+    # Whoever asked at the same moment settles afterwards, and changes nothing.
+    announcements._judge(tx, ines.clinic_id, webhook.id, Attempt(failure=Failure.STATUS, status=410), LATER)
     tx.refresh(webhook)
     assert (webhook.disabled_at, webhook.disabled_because, webhook.version) == (NOON, "gone", 2)
     assert claimed(tx, target, ines.clinic_id, now=NOON + LEASE) == []

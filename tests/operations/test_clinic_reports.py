@@ -62,7 +62,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from models.adherence.kinds import FlagKind
@@ -79,7 +79,7 @@ from models.operations.reporting.flags import flags_report
 from models.operations.reporting.stops import stops_report
 from models.operations.sessions import Deletion, EntryReport, SessionReport, record_sessions
 from models.reports.tables import WITHHELD, Report, Value
-from models.tables import Channel, Clinic, DoneShare, Flag, Patient, PauseReason, ProgramType, Reached
+from models.tables import Channel, Clinic, DoneShare, Flag, Patient, PauseReason, ProgramType, Reached, SessionLog
 from tests.architecture.statements import at_most
 from tests.builders import (
     ALL_WARNINGS,
@@ -314,6 +314,12 @@ def test_how_each_exercise_went(tx: Session) -> None:
     assert rows(report, "most_skipped") == [[*bridge, 3, 2, 3, 2, 0.6, "boring", None]]
     assert rows(report, "most_painful") == [[*bird, 3, 3, 2, 3.0, 5, None]]
     assert rows(report, "most_unsure") == [[*camel, 1, 1, 1, 1.0, None], [*bird, 3, 1, 1, 1 / 3, None]]
+
+
+def test_sessions_that_were_taken_back_are_in_no_number(tx: Session) -> None:
+    ward = exercised(tx)
+    tx.execute(update(SessionLog).where(SessionLog.clinic_id == ward.ines.clinic_id).values(deleted_at=NOON))
+    assert {row[3] for row in rows(ward.report(*EXERCISES), "exercises")} <= {0}
 
 
 def test_exercises_of_few_patients_are_summed_up_and_their_sum_withheld(tx: Session) -> None:

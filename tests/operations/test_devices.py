@@ -1,5 +1,6 @@
 """Phones: contacts, clocks, delays, revoking, and who has fallen silent."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,13 +14,14 @@ from models.operations.adherence import following
 from models.operations.callers import Caller, identify
 from models.operations.sessions import record_sessions
 from models.refusals import NotSignedIn, Unknown
-from models.tables import Contact, Device, Flag, Patient, ProgramStanding
+from models.tables import Contact, Device, Flag, Patient, ProgramStanding, Role
 from tests.architecture.statements import counting
 from tests.builders import (
     DAY,
     MONDAY,
     NOON,
     a_clinic,
+    a_member,
     a_patient,
     a_phone,
     a_program,
@@ -187,6 +189,9 @@ def test_who_has_not_synced(scene: Scene) -> None:
     assert names(scene, NOON + 7 * DAY) == [("Brown", False, 0)]
     assert names(scene, NOON + 10 * DAY) == [("Archer", True, 1), ("Brown", False, 0)]
     assert names(scene, NOON + 10 * DAY, limit=1) == [("Archer", True, 1)]
+    theo = replace(a_member(scene.tx, scene.ines.clinic_id, Role.THERAPIST), shares_caseloads=False)
+    asked: dict[str, Any] = {"days": 7, "therapist_id": None, "after": None, "limit": 10, "now": NOON + 10 * DAY}
+    assert devices.unsynced(scene.tx, theo, **asked) == []
     place = ("Archer", "Ann", scene.ann.id)
     assert names(scene, NOON + 10 * DAY, after=place) == [("Brown", False, 0)]
     assert names(scene, NOON + 10 * DAY, therapist_id=scene.ann.id) == []

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from models.operations import accounts, patients, sign_ins
@@ -238,6 +238,22 @@ def test_only_hashes_are_kept(tx: Session) -> None:
 def test_what_is_no_token_signs_nobody_in(tx: Session, text: str | None) -> None:
     with pytest.raises(NotSignedIn):
         identify(tx, text, NOON)
+    assert isinstance(sign_ins.refresh(tx, text or "", NOON), InvalidGrant)
+
+
+def test_a_phone_that_is_shut_out_is_out_whatever_its_sign_in_says(tx: Session) -> None:
+    ines = a_clinic(tx)
+    ann = a_patient(tx, ines)
+    lost, kept = a_phone(tx, ines, ann), a_phone(tx, ines, ann)
+    caller = identify(tx, kept.access, NOON)
+    assert len(sign_ins.open_sign_ins(tx, caller, now=NOON)) == 2
+    phone = identify(tx, lost.access, NOON).device_id
+    # As by a sign-in that began at the same moment: it is open still.
+    tx.execute(update(Device).where(Device.clinic_id == ines.clinic_id, Device.id == phone).values(revoked_at=NOON))
+    with pytest.raises(NotSignedIn):
+        identify(tx, lost.access, NOON)
+    assert isinstance(sign_ins.refresh(tx, lost.refresh, NOON), InvalidGrant)
+    assert [one.device_id for one in sign_ins.open_sign_ins(tx, caller, now=NOON)] == [caller.device_id]
 
 
 def test_tokens_carry_their_clinic() -> None:
