@@ -107,13 +107,13 @@ def amend_condition(
     now: datetime,
 ) -> Condition:
     """Replace what is known of a condition; a condition that is over is resolved, never removed."""
-    patient(tx, caller, patient_id, lock=True)
+    known = patient(tx, caller, patient_id, lock=True)
     held = condition(tx, caller, patient_id, condition_id, lock=True)
     if held.version != version:
         raise VersionMismatch("Someone changed this condition meanwhile; read it again.")
     if draft.code != held.code:
         raise Invalid("A condition keeps its code; resolve it and record another.", field="/code")
-    _check(patient(tx, caller, patient_id), draft, now)
+    _check(known, draft, now)
     for name, value in _columns(draft).items():
         setattr(held, name, value)
     held.version, held.changed_at = held.version + 1, now

@@ -189,6 +189,12 @@ def test_small_counts_are_withheld(tx: Session, ines: Caller) -> None:
 
 
 @pytest.mark.usefixtures("four")
+def test_whoever_is_erased_is_on_no_caseload(tx: Session, ines: Caller) -> None:
+    tx.execute(update(Patient).where(Patient.clinic_id == ines.clinic_id).values(deleted_at=NOW))
+    assert counts(caseload_report(tx, ines, a_period(tx, ines), now=NOW), "by_standing") == {}
+
+
+@pytest.mark.usefixtures("four")
 def test_another_clinic_is_not_counted(tx: Session) -> None:
     stranger = a_clinic(tx)
     withhold(tx, stranger, 0)

@@ -540,6 +540,12 @@ def test_another_clinic_sees_nothing_of_it(
     assert theirs.tables != before.tables
 
 
+def test_whoever_is_erased_is_asked_for_by_no_phone(tx: Session) -> None:
+    ward = logged(tx)
+    tx.execute(update(Patient).where(Patient.clinic_id == ward.ines.clinic_id).values(deleted_at=NOON))
+    assert {row[1] for row in rows(ward.report(*DATA), "phones")} == {0}
+
+
 @pytest.mark.parametrize("asked", [FLAGS, EXERCISES, STOPS, DATA])
 def test_every_number_has_its_definition_and_no_column_is_said_twice(
     tx: Session, asked: tuple[str, str, str, str]
