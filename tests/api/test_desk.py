@@ -6,9 +6,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from models.database import Database
 from models.operations.timeline import PATIENTS_SEE, EntryKind
+from models.tables import SessionLog
 from tests.api.conftest import assert_problem
 from tests.api.desk import ALL_RULES, Desk, Json, a_desk, item, phase, pointer
 from tests.architecture.statements import counting
@@ -194,6 +196,9 @@ def test_a_session_before_the_call_of_that_day_is_no_return(
     clock.now += timedelta(hours=3)
     desk.logs(program)
     assert [one["returned"] for one in desk.get(f"/patients/{bo}/outreach")["items"]] == [True]
+    with desk.database.writing() as tx:
+        tx.execute(update(SessionLog).where(SessionLog.clinic_id == desk.ines.clinic_id).values(deleted_at=clock.now))
+    assert [one["returned"] for one in desk.get(f"/patients/{bo}/outreach")["items"]] == [None]
 
 
 def test_an_attempt_with_a_key_is_kept_once(desk: Desk, bo: str, silent: Json) -> None:

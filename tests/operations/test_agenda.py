@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from models.adherence.schedule import UNIT, Schedule
@@ -13,7 +14,7 @@ from models.operations.agenda import AgendaDay, Kind, agenda
 from models.operations.callers import Caller
 from models.operations.courses import Course
 from models.refusals import Invalid, WrongStatus
-from models.tables import PauseReason
+from models.tables import PauseReason, SessionLog
 from tests.adherence.plans import frequencies
 from tests.builders import (
     DAY,
@@ -68,6 +69,10 @@ def test_definite_items_stand_on_their_days_and_flexible_ones_on_all(tx: Session
     assert [item.times_done for item in tuesday.items] == [0, 0, 0]
     (following,) = agenda(tx, ines, course.program.id, first=MONDAY + 7 * DAY, last=MONDAY + 7 * DAY, now=NOON)
     assert [item.days_left for item in following.items if item.kind is Kind.FLEXIBLE] == [3]
+    # What was taken back was not done.
+    tx.execute(update(SessionLog).where(SessionLog.clinic_id == ines.clinic_id).values(deleted_at=NOON))
+    monday, *_ = told(tx, ines, course, 1, now=NOON + DAY)
+    assert {item.times_done for item in monday.items} == {0}
 
 
 def test_pauses_flares_and_the_ends_say_why(tx: Session) -> None:

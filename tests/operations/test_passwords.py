@@ -131,6 +131,15 @@ def test_a_sign_in_with_the_password_of_before_does_not_slip_through(tx: Session
     assert isinstance(sign_ins.sign_in(tx, chosen, EMAIL, **HERE, now=NOON), InvalidGrant)
 
 
+def test_a_sign_in_of_somebody_disabled_meanwhile_does_not_slip_through(tx: Session) -> None:
+    ines = a_login(tx)
+    admin = a_member(tx, ines.clinic_id, Role.ADMIN)
+    chosen = sign_ins.choose(sign_ins.candidates(tx, EMAIL, None, **HERE, now=NOON), PASSWORD)
+    accounts.disable_staff(tx, admin, ines.account_id, now=NOON)
+    tx.flush()
+    assert isinstance(sign_ins.sign_in(tx, chosen, EMAIL, **HERE, now=NOON), InvalidGrant)
+
+
 def test_guessing_the_present_password_is_spent(tx: Session) -> None:
     ines = a_login(tx)
     for _ in range(PER_PROVEN_NAME):
