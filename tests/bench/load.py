@@ -50,7 +50,7 @@ AT_ONCE = 0.25
 PASSWORD = "a long one for the load"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Someone:
     """Whom a client speaks for."""
 
@@ -103,7 +103,6 @@ class Client:
 
     def __init__(self, number: int, port: int, who: Someone, tally: Tally) -> None:
         self.dice, self.line, self.who, self.tally = Random(number), Line(port), who, tally
-        self.token, self.refresh_token = who.access, who.refresh
 
     async def live(self, until: float) -> None:
         deeds: Sequence[Callable[[], Awaitable[None]]]
@@ -132,21 +131,21 @@ class Client:
         await self._ask("log", "PUT", f"/sessions/{uuid4()}", body)
 
     async def refresh(self) -> None:
-        form = {"grant_type": "refresh_token", "refresh_token": self.refresh_token}
+        form = {"grant_type": "refresh_token", "refresh_token": self.who.refresh}
         told = await self._ask("refresh", "POST", "/auth/token", urlencode(form).encode(), form=True)
         if told:
-            self.token, self.refresh_token = told["access_token"], told["refresh_token"]
+            self.who.access, self.who.refresh = told["access_token"], told["refresh_token"]
 
     async def login(self) -> None:
         form = {"grant_type": "password", "username": self.who.email, "password": PASSWORD}
         told = await self._ask("login", "POST", "/auth/token", urlencode(form).encode(), form=True)
         if told:
-            self.token = told["access_token"]
+            self.who.access = told["access_token"]
 
     async def _ask(self, what: str, method: str, path: str, body: bytes = b"", *, form: bool = False) -> Any:
         media_type = "application/x-www-form-urlencoded" if form else "application/json"
         began = time.perf_counter()
-        status, answer = await self.line.ask(method, path, "" if form else self.token, body, media_type)
+        status, answer = await self.line.ask(method, path, "" if form else self.who.access, body, media_type)
         taken = (time.perf_counter() - began) * 1000
         if status == 503 and json.loads(answer)["code"] == "busy":
             self.tally.turned_away.append(taken)
