@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from api.app import create_app
 from api.settings import Settings
@@ -26,7 +26,7 @@ from models.operations import clients, sweep
 from models.operations.assertions import LASTS_AT_MOST, LEEWAY, MAX_JTI
 from models.operations.clients import MOST, TOKEN_LASTS
 from models.operations.throttles import PER_NAME_HERE
-from models.tables import Client, Examination, SessionLog, SignIn, Source, UsedAssertion
+from models.tables import Account, Client, Examination, SessionLog, SignIn, Source, UsedAssertion
 from tests.api.conftest import Clinic, assert_problem
 from tests.api.test_access import SESSION
 from tests.builders import DAY, NOON, a_client_draft
@@ -466,6 +466,19 @@ def test_a_client_is_seen_by_its_clinics_admin_only(
     assert system.id not in [one["id"] for one in client.get(URL, headers=stranger.admin).json()["items"]]
     assert client.get(f"{URL}/{system.id}", headers=clinic.admin).json() == shown
     assert system.asks().status_code == 200
+
+
+@pytest.mark.parametrize("ended", ["the client", "its account"])
+def test_either_end_of_a_client_shuts_it_out(system: System, clinic: Clinic, database: Database, ended: str) -> None:
+    assert system.asks().status_code == 200
+    known = select(Client.account_id).where(Client.clinic_id == clinic.ines.clinic_id, Client.id == UUID(system.id))
+    with database.writing() as tx:
+        if ended == "the client":
+            shut_out = {"revoked_at": NOON, "revoked_by": clinic.ines.account_id}
+            tx.execute(update(Client).where(Client.id == UUID(system.id)).values(shut_out))
+        else:
+            tx.execute(update(Account).where(Account.id.in_(known)).values(disabled_at=NOON))
+    assert_unproved(system.asks())
 
 
 def test_a_client_shut_out_is_out_at_once(client: httpx.Client, clinic: Clinic, system: System, clock: Clock) -> None:

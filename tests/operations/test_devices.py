@@ -178,6 +178,14 @@ def names(scene: Scene, now: datetime, **but: Any) -> list[tuple[str, bool, int]
     return [(one.patient.family_name, one.last_sync_at is not None, one.devices) for one in found]
 
 
+def test_a_phone_in_touch_has_its_own_patients_programs_judged_anew(scene: Scene) -> None:
+    other = a_program(scene.tx, scene.ines, a_patient(scene.tx, scene.ines)).program.id
+    scene.touch(NOON + 3 * DAY)
+    scene.tx.expire_all()
+    judged = {one.program_id: one.assessed_at for one in scene.tx.scalars(select(ProgramStanding))}
+    assert judged == {scene.program_id: NOON + 3 * DAY, other: NOON}
+
+
 def test_who_has_not_synced(scene: Scene) -> None:
     phoneless = a_patient(scene.tx, scene.ines, family_name="Brown")
     a_program(scene.tx, scene.ines, phoneless)

@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from models.operations import carers, devices, revocations, sign_ins
 from models.operations.callers import Caller, identify
-from models.tables import Invitation, SignIn
+from models.refusals import NotSignedIn
+from models.tables import Invitation, Proxy, Role, SignIn
 from tests.builders import NOON, a_carer, a_clinic, a_patient, a_phone
 
 LATER = NOON + timedelta(hours=1)
@@ -44,3 +46,14 @@ def test_a_phones_ended_sign_in_stays_what_it_was(tx: Session) -> None:
     devices.revoke_device(tx, ines, ann.id, phone.device_id, now=LATER)
     revocations.revoke_sign_ins(tx, ines.clinic_id, phone.account_id, because="again", now=LATER)
     assert ended(tx, phone) == [(NOON, "signed_out")]
+
+
+def test_who_is_no_carer_any_more_is_out_whatever_their_sign_in_says(tx: Session) -> None:
+    ines = a_clinic(tx)
+    named, tokens = a_carer(tx, ines, a_patient(tx, ines))
+    assert identify(tx, tokens.access, NOON).role is Role.PROXY
+    # As by a sign-in that began at the same moment: it is open still.
+    of_clinic = Proxy.clinic_id == ines.clinic_id
+    tx.execute(update(Proxy).where(of_clinic, Proxy.id == named.proxy.id).values(ended_at=NOON))
+    with pytest.raises(NotSignedIn):
+        identify(tx, tokens.access, NOON)
