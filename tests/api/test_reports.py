@@ -38,26 +38,22 @@ def report(client: httpx.Client, clinic: Clinic, kind: str, **asked: str) -> htt
 
 def test_every_report_is_the_same_in_every_format(client: httpx.Client, busy: Clinic) -> None:
     for name in REPORTS:
-        is_the_same_in_every_format(client, busy, name)
-
-
-def is_the_same_in_every_format(client: httpx.Client, busy: Clinic, name: str) -> None:
-    asked = {"from": "2025-03-03", "to": "2025-04-27"}
-    said: Any = report(client, busy, name, **asked).json()
-    assert (said["kind"], said["from_on"], said["to_on"], said["smallest_cell"]) == (name, *asked.values(), 5)
-    assert said["definitions"]
-    assert all(one["id"] and one["version"] and one["says"] for one in said["definitions"])
-    book = openpyxl.load_workbook(io.BytesIO(report(client, busy, name, format="xlsx", **asked).content))
-    assert len(book.sheetnames) == len(said["tables"]) + 1  # and About
-    for table, sheet in zip(said["tables"], book.worksheets, strict=False):
-        columns = [column["name"] for column in table["columns"]]
-        lines = report(client, busy, name, format="csv", table=table["name"], **asked).text
-        read = list(csv.DictReader(io.StringIO(lines, newline="")))
-        assert [[row[column] for column in columns] for row in read] == [
-            ["" if row[column] is None else as_text(row[column]) for column in columns] for row in table["rows"]
-        ]
-        assert sheet.max_row - 1 == len(table["rows"])
-        assert sheet.freeze_panes == "A2"
+        asked = {"from": "2025-03-03", "to": "2025-04-27"}
+        said: Any = report(client, busy, name, **asked).json()
+        assert (said["kind"], said["from_on"], said["to_on"], said["smallest_cell"]) == (name, *asked.values(), 5)
+        assert said["definitions"]
+        assert all(one["id"] and one["version"] and one["says"] for one in said["definitions"])
+        book = openpyxl.load_workbook(io.BytesIO(report(client, busy, name, format="xlsx", **asked).content))
+        assert len(book.sheetnames) == len(said["tables"]) + 1  # and About
+        for table, sheet in zip(said["tables"], book.worksheets, strict=False):
+            columns = [column["name"] for column in table["columns"]]
+            lines = report(client, busy, name, format="csv", table=table["name"], **asked).text
+            read = list(csv.DictReader(io.StringIO(lines, newline="")))
+            assert [[row[column] for column in columns] for row in read] == [
+                ["" if row[column] is None else as_text(row[column]) for column in columns] for row in table["rows"]
+            ]
+            assert sheet.max_row - 1 == len(table["rows"])
+            assert sheet.freeze_panes == "A2"
 
 
 def as_text(value: Any) -> str:
