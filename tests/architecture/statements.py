@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlglot
 from sqlalchemy import Engine, event
+from sqlalchemy.orm import Session
 from sqlglot import exp
 
 from models.tables import Base
@@ -62,6 +63,24 @@ def at_most(limit: int) -> Iterator[None]:
     with counting() as sent:
         yield
     assert len(sent) <= limit, "\n".join(sent)
+
+
+@contextmanager
+def explaining(tx: Session, table: str) -> Iterator[list[str]]:
+    """How the database means to find what is asked of a table inside the block, question by question."""
+    engine, plans = tx.get_bind().engine, list[str]()
+    words = "EXPLAIN" if engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+
+    def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("SELECT") and f"FROM {table}" in statement:
+            cursor.execute(f"{words} {statement}", parameters)
+            plans.append("\n".join(str(row) for row in cursor.fetchall()))
+
+    event.listen(engine, "before_cursor_execute", explain)
+    try:
+        yield plans
+    finally:
+        event.remove(engine, "before_cursor_execute", explain)
 
 
 def _look(_connection: Any, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: bool) -> None:

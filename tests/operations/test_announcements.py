@@ -1,11 +1,10 @@
 """Who is told of what, and how far it has come; in one transaction, by `now`."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, delete, event, func, insert, select, text
+from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from models.adherence.kinds import Severity
@@ -18,6 +17,7 @@ from models.operations.callers import Caller
 from models.operations.ids import new_id
 from models.operations.sessions import record_sessions
 from models.tables import Account, Announcement, Delivery, DeliveryChannel, Flag, Patient, Role, Webhook
+from tests.architecture.statements import explaining
 from tests.builders import DAY, NOON, a_clinic, a_member, a_patient, a_program, a_report
 
 LATER = NOON + 10 * DAY
@@ -292,7 +292,12 @@ def test_the_queue_is_asked_by_its_index_which_holds_nothing_that_was_delivered(
         tx.execute(insert(Delivery), [_delivered(ines.clinic_id, one, webhook.id) for one in ids])
     with shared_database.writing() as tx:
         tx.execute(text("ANALYZE"))
-        plans = _plans(tx, question, ines.clinic_id, Target(DeliveryChannel.WEBHOOK, webhook.id))
+        target = Target(DeliveryChannel.WEBHOOK, webhook.id)
+        with explaining(tx, "delivery") as plans:
+            if question == "waiting":
+                assert announcements.waiting(tx, ines.clinic_id, BOTH, now=LATER) == [target]
+            else:
+                assert len(announcements.claim(tx, ines.clinic_id, target, now=LATER)) == 1
         tx.rollback()
     assert plans
     for plan in plans:
@@ -310,26 +315,3 @@ def _delivered(clinic_id: UUID, announcement_id: UUID, target_id: UUID) -> dict[
         "attempts": 1,
         "delivered_at": NOON,
     }
-
-
-def _plans(tx: Session, question: str, clinic_id: UUID, target: Target) -> Sequence[str]:
-    """How the database means to find what the operation asks for."""
-    engine = tx.get_bind()
-    assert isinstance(engine, Engine)
-    plans: list[str] = []
-
-    def look(_connection: object, cursor: object, statement: str, parameters: object, *_: object) -> None:
-        if statement.startswith("SELECT") and "FROM delivery" in statement:
-            how = "EXPLAIN " if engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
-            cursor.execute(how + statement, parameters)  # type: ignore[attr-defined]
-            plans.append("\n".join(str(row) for row in cursor.fetchall()))  # type: ignore[attr-defined]
-
-    event.listen(engine, "before_cursor_execute", look)
-    try:
-        if question == "waiting":
-            assert announcements.waiting(tx, clinic_id, BOTH, now=LATER) == [target]
-        else:
-            assert len(announcements.claim(tx, clinic_id, target, now=LATER)) == 1
-    finally:
-        event.remove(engine, "before_cursor_execute", look)
-    return plans

@@ -7,13 +7,14 @@ from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from sqlalchemy import delete, event, select, text, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from models.database import Database
 from models.operations import audit
 from models.operations.callers import Caller
 from models.tables import AuditEvent, AuditHead
+from tests.architecture.statements import explaining
 from tests.builders import DAY, NOON, a_clinic
 
 LOOKED = audit.Done(operation="get_patient", writes=False, asked="GET /v1/patients/1", address="192.0.2.7")
@@ -173,19 +174,8 @@ def test_refusals_are_found_without_reading_the_trail(tx: Session, ines: Caller)
     for code in ("not_allowed", "unknown"):
         audit.note(tx, ines, replace(LOOKED, outcome=code), now=NOON)
     tx.execute(text("ANALYZE"))
-    engine, plans = tx.get_bind().engine, list[str]()
-
-    def explain(_connection: object, cursor: Any, statement: str, parameters: object, *_: object) -> None:
-        if "FROM audit_event" in statement:
-            how = "EXPLAIN " if engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
-            cursor.execute(how + statement, parameters)
-            plans.append(str(cursor.fetchall()))
-
-    event.listen(engine, "before_cursor_execute", explain)
-    try:
+    with explaining(tx, "audit_event") as plans:
         (found,) = audit.events(tx, ines, audit.Wanted(outcome="not_allowed"), after=None, limit=50)
-    finally:
-        event.remove(engine, "before_cursor_execute", explain)
     assert found.event.outcome == "not_allowed"
     (plan,) = plans
     assert "ix_audit_event_refused" in plan
