@@ -497,6 +497,15 @@ def test_pain_is_acknowledged_anew_each_time(desk: Desk, bo: str, clock: Clock) 
     assert desk.revises(program, harder).status_code == 201
 
 
+def test_pain_that_was_taken_back_holds_nothing(desk: Desk, bo: str) -> None:
+    program = desk.runs(bo, item("bird-dog"))
+    harder = {"phases": [phase(item("bird-dog", reps=10))]}
+    hurt = desk.logs(program, pain_during=9)
+    assert len(of_rule(desk.checks(program, harder), "R-23")) == 1
+    assert desk.call("DELETE", f"/sessions/{hurt['id']}?program_id={program['id']}", match=1).is_success
+    assert not of_rule(desk.checks(program, harder), "R-23")
+
+
 def test_a_new_finding_is_answered_anew(desk: Desk, bo: str, clock: Clock) -> None:
     program = desk.drafts(bo, CURL_UP)
     assert desk.activates(program, {BONE: REASON}).is_success

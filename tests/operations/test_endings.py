@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from models.operations import carers, devices, revocations, sign_ins
+from models.operations import carers, devices, patients, revocations, sign_ins
 from models.operations.callers import Caller, identify
 from models.refusals import NotSignedIn
 from models.tables import Invitation, Proxy, Role, SignIn
@@ -34,6 +34,22 @@ def test_a_carers_ended_sign_in_and_used_invitation_stay_what_they_were(tx: Sess
     assert ended(tx, cara) == [(NOON, "signed_out")]
     used = tx.scalars(select(Invitation).where(Invitation.clinic_id == ines.clinic_id)).one()
     assert (used.ended_at, used.ended_because) == (NOON, "used")
+
+
+def test_a_used_invitation_is_not_replaced_by_the_next(tx: Session) -> None:
+    ines = a_clinic(tx)
+    ann = a_patient(tx, ines)
+    a_phone(tx, ines, ann)
+    patients.invite(tx, ines, ann.id, now=LATER)
+    patients.invite(tx, ines, ann.id, now=LATER + LATER.resolution)
+    tx.expire_all()
+    of_clinic = Invitation.clinic_id == ines.clinic_id
+    found = tx.scalars(select(Invitation).where(of_clinic).order_by(Invitation.created_at))
+    assert [(one.ended_at, one.ended_because) for one in found] == [
+        (NOON, "used"),
+        (LATER + LATER.resolution, "replaced"),
+        (None, None),
+    ]
 
 
 def test_a_phones_ended_sign_in_stays_what_it_was(tx: Session) -> None:

@@ -1,6 +1,7 @@
 """Is the wall tested? Each guard is taken away in turn (a cell of the policy, a clinic's filter, an ownership check,
 what is expired or revoked, a refusal of who asks) and a test must fail: `make prove`. Whatever survives is printed, and
-is a hole in the tests or no guard at all.
+is a hole in the tests or no guard at all. In the end the tests that failed are asked again with every guard in
+place: one that fails even so has proved nothing.
 
 A mutant is one source file with one expression changed. A fork of this process puts its functions in the place of
 ours and asks those questions of the access matrix that reach them, on SQLite; what survives that is asked by all other
@@ -45,7 +46,7 @@ from tests.architecture.statements import seen, watch
 from tests.asgi import InProcess
 from tests.builders import NOON
 from tests.conftest import inside, migrate, nowhere
-from tests.proof.in_place import MODULE, NOTES, SECONDS, SOURCE, STATEMENTS, TWICE_SAID, Looking
+from tests.proof.in_place import FAILED, MODULE, NOTES, SECONDS, SOURCE, STATEMENTS, TWICE_SAID, Looking
 
 Asked = TypeVar("Asked")
 
@@ -415,16 +416,28 @@ class Notes:
 
 def start_tests(mutant: Mutant, notes: Notes, place: Path) -> int:
     """Run the tests that reach a mutant with it in place; gives the process's number."""
-    source, tests = place / "mutant.py", place / "tests"
+    source = place / "mutant.py"
     source.write_text(mutant.source)
-    tests.write_text("\n".join(notes.tests_for(mutant)))
-    environment = os.environ | {"CI": "1", MODULE: mutant.module, SOURCE: str(source)}
-    environment["PYTEST_PLUGINS"] = "tests.proof.in_place"
+    environment = {MODULE: mutant.module, SOURCE: str(source), FAILED: str(place / "failed")}
     if mutant.is_filter:
         environment[STATEMENTS] = str(notes.statements)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "0", "-x", "-q", f"@{tests}"]
+    return _start_pytest(notes.tests_for(mutant), place, environment, "-x")
+
+
+def _start_pytest(tests: Sequence[str], place: Path, environment: dict[str, str], *options: str) -> int:
+    named = place / "tests"
+    named.write_text("\n".join(tests))
+    (place / "failed").write_text("")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "0", "-q", *options, f"@{named}"]
+    beside = {"CI": "1", "PYTEST_PLUGINS": "tests.proof.in_place"}
     silent = subprocess.DEVNULL
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=silent, stderr=silent).pid
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | beside | environment, stdout=silent, stderr=silent).pid
+
+
+def fail_anyway(tests: Sequence[str], place: Path) -> set[str]:
+    """Those of some tests that fail with every guard in place."""
+    os.waitpid(_start_pytest(tests, place, {FAILED: str(place / "failed")}), 0)
+    return set((place / "failed").read_text().split("\n"))
 
 
 class Proof:
@@ -435,6 +448,8 @@ class Proof:
         self.left: list[Mutant] = []
         """Nobody missed them."""
         self.twice: list[Mutant] = []
+        self.missed_by: dict[Mutant, str] = {}
+        """The test that failed, of those that the matrix did not miss."""
 
     def run(self, wanted: Sequence[Mutant], begin: Callable[[Mutant, Bench], int]) -> None:
         """Take each away; `begin` starts a process that fails where it is missed, and gives its number."""
@@ -454,9 +469,16 @@ class Proof:
                 self.twice.append(mutant)
             elif code != MISSED:  # it took too long, no test reaches it, or the tests could not be asked
                 self.left.append(mutant)
+            elif (failed := bench.place / "failed").exists():
+                self.missed_by[mutant] = failed.read_text().split("\n")[0]
             done += 1
             if done % 50 == 0:
                 print(f"{done} of {len(wanted)}, {time.monotonic() - began:.0f} s", flush=True)
+
+    def ask_again(self) -> None:
+        """What is missed only by a test that fails with every guard in place is not missed."""
+        anyway = fail_anyway(sorted(set(self.missed_by.values())), self.benches[0].place)
+        self.left += [mutant for mutant, test in self.missed_by.items() if test in anyway]
 
 
 def main() -> int:
@@ -503,6 +525,8 @@ def main() -> int:
             folder.mkdir(exist_ok=True)
             notes = Notes(folder)
             proof.run(proof.left, lambda mutant, bench: start_tests(mutant, notes, bench.place))
+            if proof.missed_by:
+                proof.ask_again()
     for mutant in proof.left:
         print("nobody misses", mutant)
     for mutant in proof.twice:

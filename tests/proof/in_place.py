@@ -22,6 +22,8 @@ MODULE = "FOLLOWTHROUGH_MUTANT"
 SOURCE = "FOLLOWTHROUGH_MUTANT_SOURCE"
 STATEMENTS = "FOLLOWTHROUGH_MUTANT_STATEMENTS"
 """The file of the statements that the tests send with every guard in place; set where a clinic's filter is gone."""
+FAILED = "FOLLOWTHROUGH_MUTANT_FAILED"
+"""The file for the name of the test that failed."""
 NOTES = "FOLLOWTHROUGH_MUTANT_NOTES"
 """The folder for notes of which tests reach what."""
 TWICE_SAID = 30
@@ -99,9 +101,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Only tests that pass can fail for a mutant."""
+    """Only tests that pass can fail for a mutant; which did is kept, to be asked again without it."""
     if _looking is not None and not report.passed:
         _failed.add(report.nodeid)
+    if report.failed and (kept := os.environ.get(FAILED)):
+        with Path(kept).open("a") as file:
+            file.write(f"{report.nodeid}\n")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
