@@ -1,6 +1,6 @@
 """A course: one program with everything the engine needs of it, read in three statements for any number of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -82,11 +82,11 @@ class Course:
 
     def phases_of(self, revision: int) -> list[tuple[Phase, list[Item]]]:
         """A revision's phases with their items, in order; the plan for flare days last."""
-        found = [
-            (phase, [item for item in self.items if (item.revision_number, item.phase_number) == key])
-            for key, phase in self.phases.items()
-            if key[0] == revision
-        ]
+        of_phase: dict[int, list[Item]] = {number: [] for of, number in self.phases if of == revision}
+        for item in self.items:
+            if item.revision_number == revision:
+                of_phase[item.phase_number].append(item)
+        found = [(self.phases[revision, number], items) for number, items in of_phase.items()]
         return sorted(found, key=lambda one: (one[0].kind is PhaseKind.FLARE, one[0].number))
 
     def prescribed(self, revision: int) -> list[PrescribedPhase]:
@@ -156,11 +156,12 @@ class Course:
                 PlannedRevision(
                     number=number,
                     effective_on=revision.effective_on,
-                    phases=tuple(self._planned(number, PhaseKind.COURSE)),
-                    flare=next(iter(self._planned(number, PhaseKind.FLARE)), None),
+                    phases=tuple(_planned(phases, PhaseKind.COURSE)),
+                    flare=next(_planned(phases, PhaseKind.FLARE), None),
                 )
                 for number, revision in self.revisions.items()
                 if as_of is None or revision.created_at <= as_of or number == 1
+                for phases in [self.phases_of(number)]
             ),
             pauses=tuple(
                 PlannedPause(pause.from_on, last)
@@ -190,16 +191,17 @@ class Course:
         """The patient's date."""
         return now.astimezone(self.zone).date()
 
-    def _planned(self, revision: int, kind: PhaseKind) -> Iterable[PlannedPhase]:
-        return (
-            PlannedPhase(
-                from_day=phase.from_day,
-                to_day=phase.to_day,
-                lines=tuple(line_of(item) for item in items if item.exercise_slug is not None),
-            )
-            for phase, items in self.phases_of(revision)
-            if phase.kind is kind
+
+def _planned(phases: Iterable[tuple[Phase, Iterable[Item]]], kind: PhaseKind) -> Iterator[PlannedPhase]:
+    return (
+        PlannedPhase(
+            from_day=phase.from_day,
+            to_day=phase.to_day,
+            lines=tuple(line_of(item) for item in items if item.exercise_slug is not None),
         )
+        for phase, items in phases
+        if phase.kind is kind
+    )
 
 
 def last_day(pause: Pause, as_of: datetime | None = None) -> date:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -101,15 +101,14 @@ class SessionReport:
 
     def content_hash(self) -> bytes:
         """SHA-256 of the canonical body: the same words in any order, from any phone, hash alike."""
-        body = asdict(self)
-        del body["base_version"]
+        body = {name: getattr(self, name) for name in _SAID}
         for later in ("fatigue", "stiffness_minutes", "spread_to"):
             # Asked since the second version of the log: where unsaid, an older phone's body hashes as it did.
             if body[later] is None:
                 del body[later]
         body["performed_at"] = self.performed_at.astimezone(UTC)
         body["chips"] = sorted(set(self.chips))
-        body["entries"] = sorted(body["entries"], key=lambda entry: str(entry["line_id"]))
+        body["entries"] = [_entry(entry) for entry in sorted(self.entries, key=lambda entry: str(entry.line_id))]
         return sha256(json.dumps(body, sort_keys=True, default=str, separators=(",", ":")).encode()).digest()
 
     def safety(self) -> SafetyAnswers:
@@ -119,6 +118,15 @@ class SessionReport:
             reason=main_reason(self.reason, [entry.reason for entry in self.entries]),
             worst_pain=worst_pain([self.pain_during, self.pain_after, *(entry.pain for entry in self.entries)]),
         )
+
+
+_SAID = tuple(one.name for one in fields(SessionReport) if one.name != "base_version")
+_OF_ENTRY = tuple(one.name for one in fields(EntryReport))
+
+
+def _entry(entry: EntryReport) -> dict[str, Any]:
+    """An entry's columns; `asdict` would copy each value as well, several times with every log."""
+    return {name: getattr(entry, name) for name in _OF_ENTRY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -672,7 +680,7 @@ def _entries(batch: _Batch, report: SessionReport, course: Course) -> list[dict[
         "patient_id": course.program.patient_id,
         "session_id": report.id,
     }
-    return [key | asdict(entry) for entry in said.values()]
+    return [key | _entry(entry) for entry in said.values()]
 
 
 def _exercised(report: SessionReport, course: Course) -> bool:

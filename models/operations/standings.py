@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from models.adherence import RULE_VERSION, Assessment, Change, Done, Standing, assess, standing_at
 from models.adherence.flags import findings
 from models.adherence.kinds import FlagKind, Report, by_time
+from models.adherence.plan import Plan
 from models.adherence.silence import HISTORY_DAYS
 from models.adherence.view import LOOK_BACK_DAYS, View, Withdrawal
 from models.database import insert_or_replace
@@ -136,12 +138,14 @@ def restate(
     check_ins = _check_ins(tx, clinic_id, found, before)
     standings: list[dict[str, Any]] = []
     flags: list[Flag] = []
+    plans: dict[UUID, Plan] = {}
     for program_id, course in found.items():
         if course.program.status is ProgramStatus.DRAFT:
             continue
         known, history = before[program_id], histories[program_id]
+        plans[program_id] = plan = course.plan()
         judged = assess(
-            course.plan(),
+            plan,
             history.done,
             now,
             contacts=history.contacts,
@@ -150,7 +154,7 @@ def restate(
         )
         standings.append(_standing_row(clinic_id, program_id, judged, known.standing, now))
         about_program = [flag for flag in known.flags if flag.about_id == program_id]
-        view = _view(course, judged, history, known, now)
+        view = _view(course, plan, judged, history, known, now)
         told = [replace(one, unsure=True) if one.session_id in unsure else one for one in view.reports]
         lately = [bout for bout in done.of(program_id) if bout.day >= looked_back_to[program_id]]
         view = replace(view, reports=told, bouts=lately, check_in=check_ins.get(program_id))
@@ -158,14 +162,14 @@ def restate(
     flags += _heeded(clinic_id, found, before, heard or {}, now)
     insert_or_replace(tx, ProgramStanding, standings)
     save(tx, flags)
-    running = {one: course for one, course in found.items() if course.program.status is not ProgramStatus.DRAFT}
+    running = {one: found[one] for one in plans}
     written = {
         one: row.assessed_at for one in running if (row := before[one].standing) is not None and before[one].has_weeks
     }
     if because in _REPLANNED or written.keys() != running.keys():
         weeks.recount_all(tx, clinic_id, running, now)
     else:
-        weeks.recount_some(tx, clinic_id, running, done, days, written, now)
+        weeks.recount_some(tx, clinic_id, running, plans, done, days, written, now)
 
 
 def _known(tx: Session, clinic_id: UUID, course: Course, as_of: datetime, replaced: Sequence[Past]) -> list["_Row"]:
@@ -274,7 +278,8 @@ class _Row:
     told_at: datetime | None = None
 
 
-def _heard(clinic_id: UUID, programs: Collection[UUID]) -> Any:
+def _heard(clinic_id: Any, programs: Any) -> Any:
+    """The sessions of some programs; ids, or parameters for them."""
     return select(
         SessionLog.program_id,
         SessionLog.id,
@@ -292,7 +297,7 @@ def _heard(clinic_id: UUID, programs: Collection[UUID]) -> Any:
     ).where(SessionLog.clinic_id == clinic_id, SessionLog.program_id.in_(programs), SessionLog.deleted_at.is_(None))
 
 
-def _contacts(clinic_id: UUID, programs: Collection[UUID]) -> Any:
+def _contacts(clinic_id: Any, programs: Any) -> Any:
     """In the columns of `_heard`."""
     return (
         select(
@@ -315,6 +320,23 @@ def _contacts(clinic_id: UUID, programs: Collection[UUID]) -> Any:
     )
 
 
+@lru_cache(maxsize=100)
+def _windows(count: int) -> Any:
+    """The sessions and contacts of so many programs, each from days of its own on. Written once: it goes with every
+    log.
+    """
+    programs = bindparam("programs", type_=Program.id.type, expanding=True)
+    clinic_id = bindparam("clinic_id", type_=Program.clinic_id.type)
+    heard, contacts = _heard(clinic_id, programs), _contacts(clinic_id, programs)
+    names = ("program", "first", "lately")
+    asked: list[Any] = [[bindparam(f"{name}_{number}") for name in names] for number in range(count)]
+    return heard.where(
+        or_(*(and_(SessionLog.program_id == one, SessionLog.local_date >= first) for one, first, _ in asked))
+    ).union_all(
+        contacts.where(or_(*(and_(Program.id == one, Contact.local_date >= lately) for one, _, lately in asked)))
+    )
+
+
 def _histories(
     tx: Session,
     clinic_id: UUID,
@@ -324,17 +346,15 @@ def _histories(
     """The sessions habit is learnt from, of the last `HISTORY_DAYS` up to the last one; and the contacts of the last
     `TOUCH_DAYS` before it, and since.
     """
-    windows, since = [], []
-    for program_id in found:
+    asked: dict[str, Any] = {"clinic_id": clinic_id, "programs": list(found)}
+    for number, program_id in enumerate(found):
         # The last day only moves forward here, so a window from the one last written is wide enough.
         known = last_days[program_id]
-        first = known - timedelta(days=HISTORY_DAYS) if known else date.min
-        windows.append(and_(SessionLog.program_id == program_id, SessionLog.local_date >= first))
-        lately = known - timedelta(days=TOUCH_DAYS) if known else date.min
-        since.append(and_(Program.id == program_id, Contact.local_date >= lately))
+        asked[f"program_{number}"] = program_id
+        asked[f"first_{number}"] = known - timedelta(days=HISTORY_DAYS) if known else date.min
+        asked[f"lately_{number}"] = known - timedelta(days=TOUCH_DAYS) if known else date.min
     rows: dict[UUID, list[_Row]] = {program_id: [] for program_id in found}
-    both = _heard(clinic_id, found).where(or_(*windows)).union_all(_contacts(clinic_id, found).where(or_(*since)))
-    for row in tx.execute(both):
+    for row in tx.execute(_windows(len(found)), asked):
         rows[row[0]].append(_Row(*row))
     return {program_id: _history(of_program) for program_id, of_program in rows.items()}
 
@@ -386,7 +406,7 @@ def _looks_back_to(history: History, now: datetime) -> date:
     return min(last, now.date()) - timedelta(days=LOOK_BACK_DAYS + 3)
 
 
-def _view(course: Course, judged: Assessment, history: History, known: _Before, now: datetime) -> View:
+def _view(course: Course, plan: Plan, judged: Assessment, history: History, known: _Before, now: datetime) -> View:
     program = course.program
     about = [flag for flag in known.flags if flag.about_id == program.id]
     by_hand = [flag for flag in about if flag.closed_by is not None]
@@ -398,7 +418,7 @@ def _view(course: Course, judged: Assessment, history: History, known: _Before, 
         if flag.closed_at is not None:
             closed_at[flag.kind] = max(flag.closed_at, closed_at.get(flag.kind, flag.closed_at))
     return View(
-        plan=course.plan(),
+        plan=plan,
         judged=judged,
         now=now,
         reports=sorted(history.reports, key=by_time),

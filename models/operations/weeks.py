@@ -1,7 +1,6 @@
 """Writing down what each week came to, in the transaction of whatever changed it: the rollup under every report."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from models.adherence.plan import Plan
 from models.adherence.weeks import AHEAD_WEEKS, Week, monday_of, mondays_of, weeks
 from models.database import insert_or_replace
 from models.operations.bouts import Done, done_in, done_on
@@ -38,6 +38,7 @@ def recount_some(
     tx: Session,
     clinic_id: UUID,
     found: Mapping[UUID, Course],
+    plans: Mapping[UUID, Plan],
     done: Done,
     days: Mapping[UUID, Collection[date]],
     written: Mapping[UUID, datetime],
@@ -55,7 +56,7 @@ def recount_some(
         while (reached := reached + WEEK) <= monday_of(course.local_today(now) + AHEAD):
             ahead.add(reached)
         if mondays or ahead:
-            plan, bouts = course.plan(), done.of(program_id)
+            plan, bouts = plans[program_id], done.of(program_id)
             of_plan = mondays_of(plan, course.local_today(now) + AHEAD)
             counted[program_id] = weeks(plan, bouts, (mondays | ahead).intersection(of_plan))
             held = {monday_of(bout.day) for bout in bouts}
@@ -103,7 +104,7 @@ def _write(tx: Session, clinic_id: UUID, counted: Mapping[UUID, Sequence[Week]])
         for week in reversed(some):
             followed_on = week.monday if week.sessions else followed_on
             known = {"clinic_id": clinic_id, "program_id": program_id, "followed_on": followed_on}
-            rows.append(known | asdict(week))
+            rows.append(known | {name: getattr(week, name) for name in _COLUMNS})
     insert_or_replace(tx, ProgramWeek, rows)
 
 

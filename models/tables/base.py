@@ -1,7 +1,9 @@
 """The declarative base: names, column types, keys; nothing else."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +41,20 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+@lru_cache(maxsize=10_000)
+def _id(text: str) -> UUID:
+    """The same few come with row after row: a program's, its lines'."""
+    return UUID(text)
+
+
+class Id(Uuid[UUID]):
+    """An id; where the database gives text, it is read once."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:  # noqa: D102  (SQLAlchemy calls it)
+        reads: Any = super().result_processor(dialect, coltype)  # type: ignore[no-untyped-call]
+        return reads and (lambda value: None if value is None else _id(value))
+
+
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
@@ -64,7 +80,7 @@ class Base(MappedAsDataclass, DeclarativeBase, kw_only=True, repr=False, eq=Fals
     )
     type_annotation_map = {
         datetime: UtcDateTime,
-        UUID: Uuid,
+        UUID: Id,
         dict[str, Any]: Json,
         list[Any]: Json,
         list[str]: Json,

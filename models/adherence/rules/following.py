@@ -180,12 +180,15 @@ def _dropped(view: View, kind: FlagKind, what: str) -> Finding | None:
     done = [
         bout.day for bout in view.bouts if any(entry.line_id in wanted and not entry.skipped for entry in bout.entries)
     ]
+    today = view.today.toordinal()
+    asks = {
+        stretch.first: any(line.line_id in wanted and not line.as_needed for line in stretch.phase.lines)
+        for stretch in view.schedule.stretches
+    }
     asked = [
-        day
-        for number in range(-LOOK_BACK_DAYS, AHEAD_DAYS)
-        if (stretch := view.schedule.stretch((day := view.today + number * DAY).toordinal()))
-        and any(line.line_id in wanted and not line.as_needed for line in stretch.phase.lines)
-        and view.days.counts(day.toordinal())
+        date.fromordinal(ordinal)
+        for ordinal in range(today - LOOK_BACK_DAYS, today + AHEAD_DAYS)
+        if (stretch := view.schedule.stretch(ordinal)) and asks[stretch.first] and view.days.counts(ordinal)
     ]
     if not asked:
         return None
