@@ -6,24 +6,35 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy.orm import Session
 
 from models.database import Database
-from models.operations import findings, prescribing
+from models.operations import findings, patients, prescribing, sessions
 from models.prescription.dosage import Side
 from models.tables import ConditionStatus
 from tests.api.conftest import Clinic
 from tests.architecture.statements import at_most
-from tests.builders import MONDAY, NOON, a_dosage, a_draft, a_patient, a_program, log_days, screened
+from tests.builders import (
+    MONDAY,
+    NOON,
+    a_dosage,
+    a_draft,
+    a_patient,
+    a_program,
+    a_report,
+    a_token,
+    as_patient,
+    screened,
+)
 from tests.conftest import Clock
 
 
 @pytest.fixture(params=[0, 200], ids=["new", "a long history"])
 def history(request: pytest.FixtureRequest, database: Database, clinic: Clinic, clock: Clock) -> int:
     days: int = request.param
-    with database.writing() as tx:
-        log_days(tx, clinic.ines, clinic.program_id, [MONDAY + timedelta(days=day) for day in range(days)])
     clock.now = NOON + timedelta(days=days)
+    with database.writing() as tx:
+        reports = [a_report(clinic.program_id, MONDAY + timedelta(days=day)) for day in range(days)]
+        sessions.record_sessions(tx, clinic.ines, reports, now=clock.now)
     return days
 
 
@@ -56,19 +67,11 @@ def test_logging_a_session(
 
 def phone(database: Database, clinic: Clinic, clock: Clock) -> None:
     """Fresh tokens: time has passed."""
-    from tests.builders import a_token, as_patient  # noqa: PLC0415
-
     with database.writing() as tx:
-        patient = tx_patient(tx, clinic)
+        patient = patients.patient(tx, clinic.ines, clinic.patient_id)
         caller = as_patient(tx, clinic.ines, patient, now=clock.now)
         clinic.patient["Authorization"] = f"Bearer {a_token(tx, caller, now=clock.now)}"
         clinic.therapist["Authorization"] = f"Bearer {a_token(tx, clinic.ines, now=clock.now)}"
-
-
-def tx_patient(tx: Session, clinic: Clinic):  # type: ignore[no-untyped-def]  # noqa: ANN201
-    from models.operations.patients import patient  # noqa: PLC0415
-
-    return patient(tx, clinic.ines, clinic.patient_id)
 
 
 @pytest.mark.usefixtures("history")
