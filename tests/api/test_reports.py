@@ -12,7 +12,7 @@ import pytest
 from models.database import Database
 from models.operations.reporting.catalogue import REPORTS
 from tests.api.conftest import Clinic, assert_problem
-from tests.builders import MONDAY, NOON, a_patient, a_program, a_token, bearer, log_days, weeks
+from tests.builders import MONDAY, NOON, a_patient, a_program, a_token, bearer, log_days, log_queue, weeks
 from tests.conftest import Clock
 
 SETTINGS = "/v1/report-settings"
@@ -24,7 +24,7 @@ def busy(client: httpx.Client, database: Database, clinic: Clinic, clock: Clock)
     with database.writing() as tx:
         for _ in range(6):
             course = a_program(tx, clinic.ines, a_patient(tx, clinic.ines))
-            log_days(tx, clinic.ines, course.program.id, weeks(4), pain_during=3)
+            log_queue(tx, clinic.ines, course.program.id, weeks(4), now=NOON + timedelta(weeks=4), pain_during=3)
         clock.now = NOON + timedelta(weeks=9)
         clinic.therapist.update(bearer(a_token(tx, clinic.ines, now=clock.now)))
         clinic.admin.update(bearer(a_token(tx, clinic.ines, now=clock.now)))

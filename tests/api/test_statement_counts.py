@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from models.database import Database
-from models.operations import findings, patients, prescribing, sessions
+from models.operations import findings, patients, prescribing
 from models.prescription.dosage import Side
 from models.tables import ConditionStatus
 from tests.api.conftest import Clinic
@@ -20,9 +20,9 @@ from tests.builders import (
     a_draft,
     a_patient,
     a_program,
-    a_report,
     a_token,
     as_patient,
+    log_queue,
     screened,
 )
 from tests.conftest import Clock
@@ -33,8 +33,8 @@ def history(request: pytest.FixtureRequest, database: Database, clinic: Clinic, 
     days: int = request.param
     clock.now = NOON + timedelta(days=days)
     with database.writing() as tx:
-        reports = [a_report(clinic.program_id, MONDAY + timedelta(days=day)) for day in range(days)]
-        sessions.record_sessions(tx, clinic.ines, reports, now=clock.now)
+        every_day = [MONDAY + timedelta(days=day) for day in range(days)]
+        log_queue(tx, clinic.ines, clinic.program_id, every_day, now=clock.now)
     return days
 
 
