@@ -205,7 +205,7 @@ histories = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9), deeds), ma
 def test_the_past_never_changes_and_weeks_add_up(shared_database: Database) -> None:
     """What was known on a day is told alike ever after; and the weeks written down are those counted from scratch."""
 
-    @settings(max_examples=25)
+    @settings(max_examples=15)
     @given(histories, st.integers(0, 30))
     def live(history: list[tuple[int, int, str]], looked: int) -> None:
         with shared_database.writing() as tx:

@@ -313,7 +313,7 @@ edits = st.lists(
 )
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(edits)
 def test_no_later_edit_touches_the_past(shared_database: Database, told: list[tuple[int, str, int]]) -> None:
     """Revisions never change once written; what was expected of a past day stays expected; a pause takes expectation

@@ -199,7 +199,7 @@ NOT_AFTER_ALL = [*AFTER_A_SILENCE, (0, delete, 1, 0)]
 def test_what_was_written_step_by_step_is_what_a_rebuild_writes(shared_database: Database) -> None:
     done: Counter[Deed] = Counter()
 
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.data_too_large])
+    @settings(max_examples=25, suppress_health_check=[HealthCheck.data_too_large])
     @example(EVERYTHING)
     @example(AFTER_A_SILENCE)
     @example(NOT_AFTER_ALL)
