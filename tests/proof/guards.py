@@ -396,22 +396,25 @@ class Notes:
             beside = [f"--ignore=tests/{name}" for name in ("walk", "fuzz", "bench", "seed_data")]
             subprocess.run([sys.executable, *run, *beside], cwd=ROOT, env=environment, check=False)
         self.reached: dict[tuple[str, str], list[str]] = {}
+        self.breadth: dict[str, int] = {}
+        """Test → how many functions it reaches."""
         self.statements = folder / "statements"
         sent: set[str] = set()
         for path in folder.glob("*.json"):
             told = json.loads(path.read_text())
             sent |= set(told["statements"])
             for test, functions in told["tests"]:
+                self.breadth[test] = len(functions)
                 for file, within in functions:
                     self.reached.setdefault((file, within), []).append(test)
         self.statements.write_text("\n".join(sent))
 
     def tests_for(self, mutant: Mutant) -> list[str]:
-        """The tests that reach a mutant, the rarer files first."""
+        """The tests that reach a mutant, file by file: first the file of the test that reaches the least."""
         by_file: dict[str, list[str]] = {}
-        for test in sorted(_of(self.reached, mutant)):
+        for test in sorted(_of(self.reached, mutant), key=lambda test: (self.breadth[test], test)):
             by_file.setdefault(test.partition("::")[0], []).append(test)
-        return [test for tests in sorted(by_file.values(), key=len) for test in tests]
+        return [test for tests in by_file.values() for test in tests]
 
 
 def start_tests(mutant: Mutant, notes: Notes, place: Path) -> int:
@@ -472,7 +475,7 @@ class Proof:
             elif (failed := bench.place / "failed").exists():
                 self.missed_by[mutant] = failed.read_text().split("\n")[0]
             done += 1
-            if done % 50 == 0:
+            if done % 10 == 0:
                 print(f"{done} of {len(wanted)}, {time.monotonic() - began:.0f} s", flush=True)
 
     def ask_again(self) -> None:
