@@ -20,6 +20,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,7 +46,8 @@ from tests.api.test_access import MAY as TO_BE
 from tests.architecture.statements import seen, watch
 from tests.asgi import InProcess
 from tests.builders import NOON
-from tests.conftest import inside, migrate, nowhere
+from tests.conftest import POSTGRES, inside, migrate, nowhere
+from tests.postgres import PrivateServer
 from tests.proof.in_place import FAILED, MODULE, NOTES, SECONDS, SOURCE, STATEMENTS, TWICE_SAID, Looking
 
 Asked = TypeVar("Asked")
@@ -484,6 +486,18 @@ class Proof:
         self.left += [mutant for mutant, test in self.missed_by.items() if test in anyway]
 
 
+def tell(proof: Proof, wanted: int) -> None:
+    """What came of it."""
+    for mutant in proof.left:
+        print("nobody misses", mutant)
+    for mutant in proof.twice:
+        print("said twice", mutant)
+    asked_for = wanted - len(proof.twice)
+    missed = asked_for - len(proof.left)
+    print(f"{missed} of {asked_for} guards are missed when they are gone ({missed / asked_for:.1%}).")
+    print(f"{len(proof.twice)} filters more are said twice: without them every table's clinic is said all the same.")
+
+
 def main() -> int:
     """Take every guard away; say which nobody missed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -500,7 +514,7 @@ def main() -> int:
         return 0
     app = create_app(Settings(sweep_seconds=0), Database(reading=nowhere, snapshot=nowhere, writing=nowhere))
     app.openapi()
-    with TemporaryDirectory() as place:
+    with TemporaryDirectory() as place, ExitStack() as undo:
         template = Path(place) / "template.db"
         engine, database = open_database(f"sqlite:///{template}")
         migrate(engine)
@@ -526,18 +540,15 @@ def main() -> int:
         if proof.left and not arguments.matrix:
             folder = arguments.notes or Path(place) / "notes"
             folder.mkdir(exist_ok=True)
+            if POSTGRES not in os.environ:
+                server = PrivateServer()  # one for them all: each run would start its own
+                undo.callback(server.stop)
+                os.environ[POSTGRES] = server.url
             notes = Notes(folder)
             proof.run(proof.left, lambda mutant, bench: start_tests(mutant, notes, bench.place))
             if proof.missed_by:
                 proof.ask_again()
-    for mutant in proof.left:
-        print("nobody misses", mutant)
-    for mutant in proof.twice:
-        print("said twice", mutant)
-    asked_for = len(wanted) - len(proof.twice)
-    missed = asked_for - len(proof.left)
-    print(f"{missed} of {asked_for} guards are missed when they are gone ({missed / asked_for:.1%}).")
-    print(f"{len(proof.twice)} filters more are said twice: without them every table's clinic is said all the same.")
+    tell(proof, len(wanted))
     return 1 if proof.left else 0
 
 
