@@ -38,6 +38,7 @@ from tests.builders import (
     at,
     handed_over,
     log_days,
+    log_queue,
     weeks,
 )
 
@@ -245,7 +246,7 @@ def test_no_group_is_told_by_what_is_left_of_those_at_risk(tx: Session, ines: Ca
     for number in range(8):
         dosages = [a_dosage()] * (1 if number < 6 else 4)
         course = a_program(tx, ines, a_patient(tx, ines), a_draft(*dosages))
-        log_days(tx, ines, course.program.id, weeks(5))
+        log_queue(tx, ines, course.program.id, weeks(5), now=at("04-04", 13))
     least(tx, ines, 5)
     report = of_clinic(tx, ines, retention_report, at("04-05"), last=date(2025, 4, 4))
     (every,) = rows(report, "all")
