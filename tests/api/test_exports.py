@@ -183,6 +183,14 @@ def test_a_clinic_has_so_many_and_no_more(client: httpx.Client, clinic: Clinic) 
     ask(client, clinic)
 
 
+def test_what_has_expired_takes_no_room(client: httpx.Client, clinic: Clinic, clock: Clock, database: Database) -> None:
+    for _ in range(MOST - 1):
+        ask(client, clinic)
+    clock.now = NOON + EXPIRES_AFTER
+    headers = signed_in_again(database, clinic, clock)
+    assert client.post("/v1/exports", json={"content": "sessions"}, headers=headers).status_code == 202
+
+
 def test_exports_are_listed_the_latest_first_page_by_page(client: httpx.Client, clinic: Clinic, clock: Clock) -> None:
     made = [str(clinic.export_id)]
     for _ in range(4):
