@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -61,6 +61,18 @@ def test_therapists_see_their_own_and_those_nobody_treats_yet(
     theirs = client.get("/v1/worklist", headers=theo).json()
     assert (theirs["items"], theirs["counts"]["kinds"]) == ([], {})
     assert client.get("/v1/unsynced?days=1", headers=theo).json()["items"] == []
+
+
+def test_a_flag_tells_nobody_whose_patient_there_is(client: httpx.Client, clinic: Clinic, theo: dict[str, str]) -> None:
+    """An attempt about a flag is refused alike for a colleague's patient and for nobody's."""
+    share(client, clinic, shares=False)
+    said = {"channel": "phone", "outcome": "no_answer", "flag_id": str(uuid4())}
+    told = []
+    for patient_id in (clinic.patient_id, uuid4()):
+        problem = assert_problem(client.post(f"/v1/patients/{patient_id}/outreach", json=said, headers=theo), 404)
+        told.append({name for name in problem if name != "request_id"})
+        assert str(patient_id) in str(problem["title"])
+    assert told[0] == told[1]
 
 
 def test_a_clinic_may_share_its_caseloads_and_stop(client: httpx.Client, clinic: Clinic, theo: dict[str, str]) -> None:
