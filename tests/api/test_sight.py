@@ -75,6 +75,20 @@ def test_a_flag_tells_nobody_whose_patient_there_is(client: httpx.Client, clinic
     assert told[0] == told[1]
 
 
+def test_what_is_proposed_for_a_colleagues_program_is_not_looked_at(
+    client: httpx.Client, clinic: Clinic, theo: dict[str, str]
+) -> None:
+    share(client, clinic, shares=False)
+    line = {"exercise": "bird-dog", "line_id": str(uuid4()), "dosage": {"sets": 2, "reps": 8, "days_per_week": 3}}
+    said = {"phases": [{"label": "All along", "from_day": 1, "items": [line]}]}
+    check = f"/v1/programs/{clinic.program_id}/check"
+    hers, his = (
+        assert_problem(client.post(check, json=said, headers=headers), 404) for headers in (clinic.therapist, theo)
+    )
+    assert str(hers["title"]).startswith("The program has no line")
+    assert (his["title"], "errors" in his) == (f"No program {clinic.program_id}.", False)
+
+
 def test_a_clinic_may_share_its_caseloads_and_stop(client: httpx.Client, clinic: Clinic, theo: dict[str, str]) -> None:
     assert names(client, theo) == ["Ann"]
     assert share(client, clinic, shares=False).json() == {"shares_caseloads": False}
