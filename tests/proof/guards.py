@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -78,8 +78,16 @@ REFUSALS = frozenset(
 )
 """What somebody is told who may not, or not yet, or does not see it."""
 SAID_BEFORE = {
-    ("handling.py", "_judge_anew", "sight of visible_programs(): caller"): "whoever closes a flag saw its patient",
-    ("outreach.py", "reach_out", "sight of visible_programs(): caller"): "the program is one of a patient just seen",
+    ("handling.py", "_judge_anew", "sight of visible_programs(): caller", 1): "whoever closes a flag saw its patient",
+    ("outreach.py", "reach_out", "sight of visible_programs(): caller", 1): "the program is one of a patient just seen",
+    ("prescribing.py", "course_with_advice", "refusal where: seen_from is None", 1): "no patient's sight has drafts",
+    ("prescribing.py", "revise", "sight of course(): caller", 2): "it is read again after it was seen and changed",
+    (
+        "prescribing.py",
+        "_check_proposed",
+        "sight of visible_programs(): caller",
+        1,
+    ): "both who ask it have just seen it",
 }
 """Guards behind another, so that nobody can miss them: not taken away, and named in the end with the reason."""
 
@@ -94,6 +102,8 @@ class Mutant:
     source: str
     within: str | None = None
     """The function or class at the top of the module that it lies in."""
+    nth: int = 1
+    """Of those in there that read the same."""
     row: str | None = None
     """Of the policy's tables: the statement that changes a row."""
     deed: Deed | None = None
@@ -113,7 +123,7 @@ class Mutant:
     @property
     def said_before(self) -> str | None:
         """Why nobody can miss it, if so."""
-        return SAID_BEFORE.get((self.path.name, self.within or "", self.what))
+        return SAID_BEFORE.get((self.path.name, self.within or "", self.what, self.nth))
 
     def __str__(self) -> str:
         return f"{self.path.relative_to(ROOT)}:{self.line} {self.what}"
@@ -149,10 +159,16 @@ def _of_policy() -> Iterator[Mutant]:
 
 def _of_source(path: Path) -> Iterator[Mutant]:
     source = path.read_text()
-    for top in ast.parse(source).body:
-        for node in ast.walk(top):
-            for guard, text, what in _guards(node):
-                yield _changed(path, source, top, guard, text, what)
+    found = [
+        _changed(path, source, top, guard, text, what)
+        for top in ast.parse(source).body
+        for node in ast.walk(top)
+        for guard, text, what in _guards(node)
+    ]
+    alike: Counter[tuple[str | None, str]] = Counter()
+    for mutant in sorted(found, key=lambda one: one.line):
+        alike[mutant.within, mutant.what] += 1
+        yield replace(mutant, nth=alike[mutant.within, mutant.what])
 
 
 def _guards(node: ast.AST) -> Iterator[tuple[ast.expr, str, str]]:
