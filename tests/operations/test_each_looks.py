@@ -17,13 +17,25 @@ from sqlalchemy.orm import Session
 
 import models.operations
 from models.database import Database
-from models.operations import findings, measures, outreach, patients, sessions
+from models.operations import findings, measures, outreach, patients, programs, sessions
 from models.operations.callers import Caller
 from models.refusals import Unknown
 from models.safety.red_flags import RED_FLAGS
 from models.tables import Channel, DoneShare, Flag, Reached, Role
 from tests.api.conftest import OSTEOARTHRITIS, REMINDERS, a_peopled_clinic, someone
-from tests.builders import DAY, MONDAY, NOON, a_clinic, a_draft, a_member, a_report
+from tests.builders import (
+    DAY,
+    MONDAY,
+    NOON,
+    a_clinic,
+    a_dosage,
+    a_draft,
+    a_member,
+    a_patient,
+    a_program,
+    a_report,
+    discharged,
+)
 
 ABOUT = ("patient_id", "program_id", "flag_id")
 """What names a record."""
@@ -123,6 +135,18 @@ def test_every_operation_looks_at_who_asks(tx: Session, known: Known) -> None:
     assert len(told) > 140
     assert {one: said for one, said in told.items() if said != "unknown"} == {}
     assert not colleague.seen
+
+
+def test_what_follows_on_a_program_is_told_to_who_sees_it(tx: Session) -> None:
+    ines = a_clinic(tx)
+    theo = a_member(tx, ines.clinic_id, Role.THERAPIST)
+    before = a_program(tx, ines, a_patient(tx, ines)).program.id
+    after = discharged(tx, ines, before, a_draft(a_dosage())).id
+    told = [
+        programs.maintenance_after(tx, replace(one, shares_caseloads=False), before)
+        for one in (ines, theo, a_clinic(tx))
+    ]
+    assert told == [after, None, None]
 
 
 def test_nothing_is_found_in_a_record_that_is_not_in_it(tx: Session, known: Known) -> None:

@@ -82,6 +82,10 @@ SAID_BEFORE = {
     ("outreach.py", "reach_out", "sight of visible_programs(): caller", 1): "the program is one of a patient just seen",
     ("prescribing.py", "course_with_advice", "refusal where: seen_from is None", 1): "no patient's sight has drafts",
     ("prescribing.py", "revise", "sight of course(): caller", 2): "it is read again after it was seen and changed",
+    ("prescribing.py", "_previous", "sight of visible_programs(): caller", 1): "the patient was just seen",
+    ("programs.py", "activate", "sight of visible_programs(): caller", 1): "the program was just seen",
+    ("programs.py", "discharge", "sight of visible_programs(): caller", 1): "the program was just seen",
+    ("programs.py", "discharge", "sight of course(): caller", 2): "it was just made",
     (
         "prescribing.py",
         "_check_proposed",
