@@ -1,5 +1,7 @@
 """What the policy's tables must say of each other, and whom nobody sees."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy.orm import Session
 
@@ -27,13 +29,14 @@ def test_nobody_sees_who_was_erased(tx: Session) -> None:
     ann = a_patient(tx, ines)
     _, carers_phone = a_carer(tx, ines, ann)
     everybody = [
-        *(ines, as_patient(tx, ines, ann), identify(tx, carers_phone.access, NOON)),
+        *(ines, replace(ines, shares_caseloads=False)),
+        *(as_patient(tx, ines, ann), identify(tx, carers_phone.access, NOON)),
         *(a_member(tx, ines.clinic_id, role) for role in (Role.ADMIN, Role.AUDITOR)),
     ]
-    assert [tx.scalars(visible_patients(one)).all() for one in everybody] == [[ann]] * 5
+    assert [tx.scalars(visible_patients(one)).all() for one in everybody] == [[ann]] * 6
     ann.deleted_at = NOON
     tx.flush()
-    assert [tx.scalars(visible_patients(one)).all() for one in everybody] == [[]] * 5
+    assert [tx.scalars(visible_patients(one)).all() for one in everybody] == [[]] * 6
 
 
 def test_who_was_shut_out_is_made_responsible_for_nobody(tx: Session) -> None:
