@@ -245,6 +245,20 @@ def shell(template: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         engine.dispose()
 
 
+def test_what_another_clinic_must_keep_is_not_ours_to_remove(tx: Session) -> None:
+    ours, theirs = a_clinic(tx), a_clinic(tx)
+    for one in (ours, theirs):
+        admin = a_member(tx, one.clinic_id, Role.ADMIN)
+        someone = treated(tx, one, began=NOON, family_name="Former")
+        erasure.erase_patient(tx, admin, someone.id, because="asked for", family_name="Former", now=NOON + 9 * DAY)
+    after = NOON + 3700 * DAY
+    tx.flush()
+    assert retention.count_expired(tx, ours.clinic_id, now=after)["kept_facts"] > 0
+    while retention.remove_expired(tx, ours.clinic_id, KeptFacts, now=after):
+        pass
+    assert set(tx.scalars(select(KeptFacts.clinic_id))) == {theirs.clinic_id}
+
+
 def test_a_dry_run_changes_nothing_and_says_what_applying_removes(shell: Shell) -> None:
     before = shell.rows()
     told = shell.retention("--dry-run")
