@@ -146,6 +146,16 @@ def test_a_code_burns_after_five_wrong_birthdays(tx: Session) -> None:
     assert isinstance(sign_ins.redeem(tx, code, BORN, "phone", **HERE, now=NOON), InvalidGrant)
 
 
+def test_a_code_of_who_was_erased_opens_nothing(tx: Session) -> None:
+    """Were one left: erasing ends them all."""
+    ines = a_clinic(tx)
+    ann = a_patient(tx, ines)
+    _, code = patients.invite(tx, ines, ann.id, now=NOON)
+    ann.deleted_at = NOON
+    tx.flush()
+    assert isinstance(sign_ins.redeem(tx, code, BORN, "phone", **HERE, now=NOON), InvalidGrant)
+
+
 def test_guessing_codes_is_spent_by_address(tx: Session) -> None:
     for number in range(PER_ADDRESS):
         refused = sign_ins.redeem(tx, f"0000-0000-{number:04d}", BORN, "phone", **HERE, now=NOON)

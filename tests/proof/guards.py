@@ -86,6 +86,9 @@ SAID_BEFORE = {
     ("programs.py", "activate", "sight of visible_programs(): caller", 1): "the program was just seen",
     ("programs.py", "discharge", "sight of visible_programs(): caller", 1): "the program was just seen",
     ("programs.py", "discharge", "sight of course(): caller", 2): "it was just made",
+    ("sessions.py", "_programs", "ownership check: SessionLog.patient_id == caller.patient_id", 1): (
+        "of the programs it names, only those in the caller's sight are held"
+    ),
     (
         "prescribing.py",
         "_check_proposed",
