@@ -9,7 +9,7 @@ from models.safety.red_flags import EMERGENCY, FALL_ADVICE, KEEP_TO_COMFORT, PAI
 from tests.api.conftest import assert_problem
 from tests.api.desk import ALL_RULES
 from tests.architecture.statements import counting
-from tests.builders import DAY, NOON
+from tests.builders import DAY, MONDAY, NOON, a_patient, a_program, log_days
 from tests.sync.plain_phone import Wire
 
 
@@ -72,6 +72,17 @@ def test_the_morning_after_is_asked_once(wire: Wire) -> None:
     assert today(wire)["ask"]["settled_since"] is None
     wire.clock.now = NOON + 2 * DAY
     assert today(wire)["ask"]["settled_since"] is None
+
+
+def test_the_screen_is_of_ones_own_sessions_alone(wire: Wire) -> None:
+    """What a neighbour of the same clinic did is asked of nobody else."""
+    ines = wire.clinic.ines
+    with wire.database.writing() as tx:
+        neighbours = a_program(tx, ines, a_patient(tx, ines)).program
+        log_days(tx, ines, neighbours.id, [MONDAY], pain_during=4)
+    wire.clock.now = NOON + DAY
+    screen = today(wire)
+    assert (screen["streak_weeks"], screen["ask"]["settled_since"]) == (0, None)
 
 
 def test_a_streak_counts_weeks_and_this_week_never_breaks_it(wire: Wire) -> None:
